@@ -1,0 +1,1 @@
+"""The exam: cases, metrics, run records, reports and public benchmarks."""

@@ -1,0 +1,284 @@
+"""Public benchmarks through the whole pipeline: the gold document given, and all documents as one open collection.
+
+A folder of documents is built from the benchmark's passages and asked with a threshold of 0, so that every
+question has an answer and a confidence; what a threshold would refuse is worked out afterwards.
+"""
+
+import gzip
+import json
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from eval import metrics
+from eval.metrics import Interval
+from qa.assistant import Assistant
+from qa.config import Config
+from qa.errors import QAError
+from qa.indexing import Store
+from qa.schema import Answered, Refused
+
+Show = Callable[[int, int], None]
+COVERAGES = (0.9, 0.7, 0.5)  # shares of the answerable that are answered, at which refusals are reported
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`document` is the gold document's file, `gold` where its answer or evidence stands, `half` 1 or 2 by title."""
+
+    id: str
+    text: str
+    answerable: bool
+    document: str | None
+    gold: tuple[Interval, ...]
+    answers: tuple[str, ...]
+    half: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question's outcome at threshold 0: its confidence, and what was quoted."""
+
+    question: Question
+    confidence: float
+    quoted: tuple[Interval, ...]
+    short_answer: str | None
+    retrieved: bool  # some hit overlaps the gold
+
+    @property
+    def right(self) -> bool:
+        """Whether some quote overlaps a gold place at all."""
+        return any(_touch(quote, gold) for quote in self.quoted for gold in self.question.gold)
+
+
+def _touch(one: Interval, other: Interval) -> bool:
+    return one[0] == other[0] and one[1] < other[2] and other[1] < one[2]
+
+
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The JSON lines of a plain or gzipped file; raises QAError where there is no such file."""
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+            yield from map(json.loads, file)
+    except OSError as error:
+        raise QAError(f"{path} cannot be read ({error.strerror}); pass the folder that holds the benchmark.") from None
+
+
+def squad2(source: Path, docs: Path, *, whole_articles: bool) -> list[Question]:
+    """SQuAD 2.0: a file a paragraph, or an article. Gold is the answer's place; halves by title in sorted order."""
+    passages = list(lines(source / "squad2-dev-passages.jsonl.gz"))
+    places = _write(docs, passages, by=lambda one: one["title"] if whole_articles else one["id"])
+    halves = _halves([one["title"] for one in passages])
+    return [
+        Question(
+            id=one["id"],
+            text=one["question"],
+            answerable=one["answerable"],
+            document=places[one["doc_ids"][0]][0],
+            gold=tuple(
+                (document, offset + start, offset + start + len(answer))
+                for document, offset in [places[one["doc_ids"][0]]]
+                for start, answer in zip(one["starts"], one["answers"], strict=True)
+            )
+            if one["answerable"]
+            else (),
+            answers=tuple(one["answers"]) if one["answerable"] else (),
+            half=halves[one["title"]],
+        )
+        for one in lines(source / "squad2-dev-questions.jsonl.gz")
+    ]
+
+
+def evidence(name: str, source: Path, docs: Path, *, whole_articles: bool) -> list[Question]:
+    """clapnq and chunking: a file a passage; gold is every evidence sentence or excerpt. Halves by passage id."""
+    passages = list(lines(source / f"{name}-passages.jsonl.gz"))
+    places = _write(docs, passages, by=lambda one: one["id"])
+    texts = {one["id"]: one["text"] for one in passages}
+    halves = _halves([one["id"] for one in passages])
+    questions = []
+    for one in lines(source / f"{name}-questions.jsonl.gz"):
+        passage = one["doc_ids"][0] if one["doc_ids"] else None
+        gold = []
+        for number, excerpt in enumerate(one["evidence"] if one["answerable"] and passage else ()):
+            document, offset = places[str(passage)]
+            start = one["spans"][number][0] if "spans" in one else texts[str(passage)].find(excerpt)
+            if start >= 0:
+                gold.append((document, offset + start, offset + start + len(excerpt)))
+        questions.append(
+            Question(
+                id=one["id"],
+                text=one["question"],
+                answerable=one["answerable"],
+                document=places[passage][0] if passage else None,
+                gold=tuple(gold),
+                answers=tuple(one["answers"]),
+                half=halves.get(passage, 2),
+            )
+        )
+    return questions
+
+
+def beir(source: Path, docs: Path, *, whole_articles: bool) -> list[Question]:
+    """BEIR's layout: corpus.jsonl, queries.jsonl, qrels/test.tsv. Gold is the whole of each relevant document."""
+    passages = [
+        {"id": one["_id"], "title": one.get("title", ""), "text": one["text"]} for one in lines(source / "corpus.jsonl")
+    ]
+    places = _write(docs, passages, by=lambda one: one["id"])
+    sizes = {one["id"]: len(one["text"]) for one in passages}
+    texts = {one["_id"]: one["text"] for one in lines(source / "queries.jsonl")}
+    relevant: dict[str, list[str]] = defaultdict(list)
+    for row in (source / "qrels" / "test.tsv").read_text("utf-8").splitlines()[1:]:
+        query, passage, grade = row.split("\t")
+        if int(grade) > 0:
+            relevant[query].append(passage)
+    halves = _halves(sorted(relevant))
+    return [
+        Question(
+            id=query,
+            text=texts[query],
+            answerable=True,
+            document=places[found[0]][0],
+            gold=tuple((places[one][0], places[one][1], places[one][1] + sizes[one]) for one in found),
+            answers=(),
+            half=halves[query],
+        )
+        for query, found in relevant.items()
+    ]
+
+
+LOADERS: dict[str, Callable[..., list[Question]]] = {
+    "squad2": squad2,
+    "clapnq": lambda source, docs, **options: evidence("clapnq-dev", source, docs, **options),
+    "chunking": lambda source, docs, **options: evidence("chunking-eval", source, docs, **options),
+    "beir": beir,
+}
+
+
+def run(
+    name: str,
+    source: Path,
+    scratch: Path,
+    config: Config,
+    *,
+    given: bool,
+    half: int | None,
+    sample: int,
+    seed: int,
+    show: Show,
+) -> list[Asked]:
+    """Ask a seeded sample (0: all) of one half's questions (None: of both); raises QAError for a missing file.
+
+    `given`: only the gold document may be used. Else all documents of the half's questions are one collection.
+    """
+    docs = scratch / "docs"
+    docs.mkdir()
+    questions = LOADERS[name](source, docs, whole_articles=not given)
+    if half:
+        kept = {one.document for one in questions if one.half == half}
+        questions = [one for one in questions if one.half == half]
+        for path in docs.iterdir():
+            if path.name not in kept:
+                path.unlink()
+    if given:
+        questions = [one for one in questions if one.document]
+    if sample:
+        questions = random.Random(seed).sample(questions, min(sample, len(questions)))  # noqa: S311
+    assistant = Assistant(Store(scratch / "store", docs), replace(config, threshold=0.0))
+    assistant.refresh()
+    results = []
+    for number, question in enumerate(questions, 1):
+        documents = [question.document] if given and question.document else None
+        answer = assistant.ask(question.text, documents=documents)
+        results.append(_asked(question, answer))
+        show(number, len(questions))
+    assistant.close()
+    return results
+
+
+def summary(results: Sequence[Asked], threshold: float) -> dict[str, Any]:
+    """The figures at the threshold and without one."""
+    yes, no = ([one for one in results if one.question.answerable is kind] for kind in (True, False))
+    answered = [one for one in results if one.confidence >= threshold and one.quoted]
+    verdicts = [(one in answered and one.right) if one.question.answerable else one not in answered for one in results]
+    kinds = [one.question.answerable for one in results]
+    positions = sorted((one.confidence for one in yes), reverse=True)
+    confidence, right = [one.confidence for one in answered], [one.right for one in answered]
+    short = [one for one in yes if one.short_answer is not None]
+    found = {
+        "questions": len(results),
+        "answerable": len(yes),
+        "retrieved": metrics.mean([one.retrieved for one in yes]),
+        "right_never_refusing": metrics.mean([one.right for one in yes]),
+        "threshold": threshold,
+        "answerable_right": metrics.mean([one in answered and one.right for one in yes]),
+        "unanswerable_refused": metrics.mean([one not in answered for one in no]),
+        "balanced_accuracy": metrics.balanced_accuracy(verdicts, kinds),
+        "balanced_accuracy_interval": _balanced_interval(verdicts, kinds),
+        "auroc_answerable": metrics.auroc([one.confidence for one in yes], [one.confidence for one in no]),
+        "ece": metrics.ece(confidence, right),
+        "aurc": metrics.aurc(metrics.risk_coverage(confidence, right, len(results))),
+        "quote_precision": metrics.mean([metrics.quote_precision(one.quoted, one.question.gold) for one in yes]),
+        "quote_recall": metrics.mean(
+            [metrics.quote_recall(one.quoted, [[gold] for gold in one.question.gold]) for one in yes]
+        ),
+        "em_answerable": metrics.mean(
+            [metrics.exact_match(one.short_answer or "", one.question.answers) for one in short]
+        ),
+        "f1_answerable": metrics.mean(
+            [metrics.token_f1(one.short_answer or "", one.question.answers) for one in short]
+        ),
+    }
+    for share in COVERAGES:
+        if yes and no:
+            bar = positions[max(0, round(share * len(positions)) - 1)]
+            found[f"refused_at_{share:.0%}"] = metrics.mean([one.confidence < bar for one in no])
+    return found
+
+
+def _balanced_interval(verdicts: Sequence[bool], answerable: Sequence[bool]) -> tuple[float, float] | None:
+    pairs = [right + 2 * kind for right, kind in zip(verdicts, answerable, strict=True)]
+
+    def statistic(sample: Sequence[float]) -> float:
+        value = metrics.balanced_accuracy(
+            [bool(int(one) & 1) for one in sample], [bool(int(one) & 2) for one in sample]
+        )
+        return 0.0 if value is None else value
+
+    return metrics.bootstrap([float(pair) for pair in pairs], statistic, rounds=1000)
+
+
+def _asked(question: Question, answer: Answered | Refused) -> Asked:
+    hits = [(hit.document, hit.start, hit.end) for hit in answer.trace.hits]
+    return Asked(
+        question=question,
+        confidence=answer.confidence if isinstance(answer, Answered) else 0.0,
+        quoted=tuple((q.document, q.start, q.end) for q in answer.quotes) if isinstance(answer, Answered) else (),
+        short_answer=answer.short_answer if isinstance(answer, Answered) else None,
+        retrieved=any(_touch(hit, gold) for hit in hits for gold in question.gold),
+    )
+
+
+def _write(
+    docs: Path, passages: Sequence[dict[str, Any]], *, by: Callable[[dict[str, Any]], str]
+) -> dict[str, tuple[str, int]]:
+    """One text file a group, its title first; returns passage id → (file, offset of the passage's text in it)."""
+    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for passage in passages:
+        groups[by(passage)].append(passage)
+    places: dict[str, tuple[str, int]] = {}
+    for number, members in enumerate(groups.values()):
+        name, text = f"{number:06}.txt", members[0]["title"].replace("_", " ")
+        for passage in members:
+            text += "\n\n" if text else ""
+            places[passage["id"]] = (name, len(text))
+            text += passage["text"]
+        (docs / name).write_bytes(text.encode("utf-8"))
+    return places
+
+
+def _halves(titles: Sequence[str]) -> dict[str | None, int]:
+    ordered = sorted(set(titles))
+    return {title: 1 if number < len(ordered) / 2 else 2 for number, title in enumerate(ordered)}

@@ -1,0 +1,155 @@
+"""Cases: what is asked and what would be right. Files are checked in full before anything runs."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from qa.documents import list_files, read_document
+from qa.errors import DocumentError, QAError
+from qa.schema import Boundary
+
+TEST_SHARE = 0.5
+MAX_FILE_MB = 50.0
+
+
+class CaseError(QAError):
+    """Case files have mistakes; the message lists all of them, a line each."""
+
+
+class Gold(Boundary):
+    """A passage, verbatim in the document's text. `part` numbers what must all be quoted; `nth` picks an occurrence."""
+
+    document: str
+    quote: str = Field(min_length=1)
+    part: int | None = Field(default=None, ge=1)
+    nth: int | None = Field(default=None, ge=1)
+
+
+class Case(Boundary):
+    """One question or conversation; the last turn is judged, the earlier ones are really asked."""
+
+    id: str = Field(min_length=1)
+    kind: str = Field(min_length=1)
+    turns: tuple[str, ...] = Field(min_length=1, max_length=4)
+    docs: tuple[str, ...] | None = None
+    delete: tuple[str, ...] = ()
+    answerable: bool
+    gold: tuple[Gold, ...] = ()
+    near: Gold | None = None  # the nearest passage of a case that has no gold
+    distractors: tuple[Gold, ...] = ()
+    short_answers: tuple[str, ...] = ()
+    conflict: Literal["sources", "question"] | None = None
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Case":
+        if self.answerable != bool(self.gold):
+            raise ValueError("answerable cases have gold, and only they")
+        if len({one.part is None for one in self.gold}) > 1:
+            raise ValueError("either all gold quotes have a part or none has")
+        if self.conflict == "sources" and {one.part for one in self.gold} != {1, 2}:
+            raise ValueError("a conflict of sources has gold of parts 1 and 2")
+        return self
+
+    @property
+    def split(self) -> Literal["dev", "test"]:
+        """For ever: by hash of the gold, else the nearest passage, so that paraphrases of a fact stay on one side."""
+        passage = min((one.quote for one in self.gold), default=self.near.quote if self.near else self.id)
+        digest = hashlib.sha256(" ".join(passage.split()).encode()).digest()
+        return "test" if digest[0] / 256 < TEST_SHARE else "dev"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A case with its passages found in the documents, as (document, start, end)."""
+
+    case: Case
+    parts: tuple[tuple[tuple[str, int, int], ...], ...]  # gold: one of each part is needed
+    distractors: tuple[tuple[str, int, int], ...]
+
+
+def read_texts(docs: Path) -> dict[str, str]:
+    """Path → text of every document of the folder, as the product reads it."""
+    texts = {}
+    for file in list_files(docs)[0]:
+        try:
+            texts[file.name] = read_document(file, max_file_mb=MAX_FILE_MB).text
+        except DocumentError:
+            continue
+    return texts
+
+
+def load_cases(paths: Sequence[Path], texts: dict[str, str]) -> list[Placed]:
+    """All cases of the files, placed; raises CaseError with every mistake by file and line."""
+    placed: list[Placed] = []
+    mistakes: list[str] = []
+    seen: dict[str, str] = {}
+    for path in paths:
+        try:
+            lines = path.read_bytes().splitlines()
+        except OSError as error:
+            mistakes.append(f"{path}: cannot be read ({error.strerror})")
+            continue
+        for number, line in enumerate(lines, 1):
+            where = f"{path.name}:{number}"
+            try:
+                case = Case.model_validate(json.loads(line))
+            except ValidationError as error:
+                mistakes += [
+                    f"{where}: {'.'.join(map(str, one['loc'])) or 'case'}: {one['msg']}" for one in error.errors()
+                ]
+                continue
+            except (ValueError, RecursionError):
+                mistakes.append(f"{where}: not valid JSON in UTF-8")
+                continue
+            if case.id in seen:
+                mistakes.append(f"{where}: id {case.id!r} stands in {seen[case.id]} already")
+            seen.setdefault(case.id, where)
+            found = _place(case, texts, where, mistakes)
+            if found:
+                placed.append(found)
+    if mistakes:
+        raise CaseError("\n".join(["the case files have mistakes:", *mistakes]))
+    return placed
+
+
+def _place(case: Case, texts: dict[str, str], where: str, mistakes: list[str]) -> Placed | None:
+    before = len(mistakes)
+    for name in (*(case.docs or ()), *case.delete):
+        if name not in texts:
+            mistakes.append(f"{where}: {name} is not a document")
+    gold = [(one.part or 1, find(one, texts, where, mistakes)) for one in case.gold]
+    distractors = [find(one, texts, where, mistakes) for one in case.distractors]
+    if case.near:
+        find(case.near, texts, where, mistakes)
+    if len(mistakes) > before:
+        return None
+    numbers = sorted({part for part, _ in gold})
+    parts = tuple(tuple(place for part, place in gold if part == number and place) for number in numbers)
+    return Placed(case, parts, tuple(place for place in distractors if place))
+
+
+def find(gold: Gold, texts: dict[str, str], where: str, mistakes: list[str]) -> tuple[str, int, int] | None:
+    """Where the passage stands; a mistake where it stands nowhere, or more than once without `nth`."""
+    text = texts.get(gold.document)
+    if text is None:
+        mistakes.append(f"{where}: {gold.document} is not a document")
+        return None
+    starts = [at for at in range(len(text)) if text.startswith(gold.quote, at)] if gold.quote in text else []
+    if not starts:
+        mistakes.append(f"{where}: not verbatim in {gold.document}: {gold.quote[:60]!r}")
+    elif len(starts) > 1 and gold.nth is None:
+        mistakes.append(f"{where}: stands {len(starts)} times in {gold.document}, needs nth: {gold.quote[:60]!r}")
+    elif (gold.nth or 1) > len(starts):
+        mistakes.append(
+            f"{where}: stands {len(starts)} times in {gold.document}, nth is {gold.nth}: {gold.quote[:60]!r}"
+        )
+    else:
+        start = starts[(gold.nth or 1) - 1]
+        return gold.document, start, start + len(gold.quote)
+    return None

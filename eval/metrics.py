@@ -1,0 +1,195 @@
+"""Metrics as pure functions. What is not eligible is None, never 0; a mean over nothing is None.
+
+Intervals are (document, start, end) in code points, end exclusive. `right` means: answered as the case demands.
+"""
+
+import bisect
+import math
+import random
+import re
+import string
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+Interval = tuple[str, int, int]
+HIT_SHARE = 0.5  # of the shorter of two intervals that must overlap
+
+
+def overlaps(one: Interval, other: Interval, share: float = HIT_SHARE) -> bool:
+    """Whether the two share at least `share` of the shorter one. Symmetric."""
+    common = min(one[2], other[2]) - max(one[1], other[1])
+    return one[0] == other[0] and common > 0 and common >= share * min(one[2] - one[1], other[2] - other[1])
+
+
+def mean(values: Sequence[float | bool | None]) -> float | None:
+    """Arithmetic mean of those that are not None; None over nothing."""
+    eligible = [float(value) for value in values if value is not None]
+    return fmean(eligible) if eligible else None
+
+
+def quote_precision(quotes: Sequence[Interval], gold: Sequence[Interval]) -> float | None:
+    """|quotes that hit some gold| / |quotes|, 0–1. Eligible: answered cases with gold."""
+    return mean([any(overlaps(quote, one) for one in gold) for quote in quotes]) if gold else None
+
+
+def quote_recall(quotes: Sequence[Interval], parts: Sequence[Sequence[Interval]]) -> float | None:
+    """|parts with a gold that some quote hits| / |parts|, 0–1; without parts, all gold is one. Eligible: has gold."""
+    return mean([any(overlaps(quote, one) for quote in quotes for one in part) for part in parts])
+
+
+def recall_at(ranked: Sequence[bool], k: int, relevant: int) -> float | None:
+    """min(1, relevant among the first k / relevant in all), 0–1 (Manning et al. 2008, ch. 8; capped: passages overlap).
+
+    `ranked[i]` says whether the i-th hit is relevant. Eligible: relevant > 0.
+    """
+    return min(1.0, sum(ranked[:k]) / relevant) if relevant else None
+
+
+def reciprocal_rank(ranked: Sequence[bool]) -> float:
+    """1 / rank of the first relevant hit, 0 where there is none; its mean is MRR (Voorhees 1999)."""
+    return next((1 / rank for rank, relevant in enumerate(ranked, 1) if relevant), 0.0)
+
+
+def ndcg(ranked: Sequence[bool], k: int) -> float | None:
+    """DCG@k / ideal DCG@k, gains 1 / log2(rank + 1), 0–1 (Järvelin & Kekäläinen 2002). Eligible: a relevant hit."""
+    ideal = sum(1 / math.log2(rank + 1) for rank in range(1, min(k, sum(ranked)) + 1))
+    return (
+        sum(1 / math.log2(rank + 1) for rank, relevant in enumerate(ranked[:k], 1) if relevant) / ideal
+        if ideal
+        else None
+    )
+
+
+def normalise_answer(text: str) -> str:
+    """SQuAD's: lower case, no punctuation, articles or surplus white space (Rajpurkar et al. 2016)."""
+    text = "".join(char for char in text.lower() if char not in string.punctuation)
+    return " ".join(re.sub(r"\b(?:a|an|the)\b", " ", text).split())
+
+
+def exact_match(answer: str, accepted: Sequence[str]) -> float | None:
+    """1 where the normalised answer is one of the accepted ones. Eligible: `accepted` is not empty."""
+    return float(any(normalise_answer(answer) == normalise_answer(one) for one in accepted)) if accepted else None
+
+
+def token_f1(answer: str, accepted: Sequence[str]) -> float | None:
+    """Best 2·P·R / (P + R) over the accepted answers, on normalised tokens (SQuAD), 0–1. Eligible as exact_match."""
+    return max((_f1(normalise_answer(answer).split(), normalise_answer(one).split()) for one in accepted), default=None)
+
+
+def _f1(answer: list[str], gold: list[str]) -> float:
+    if not answer or not gold:
+        return float(answer == gold)
+    common = sum((Counter(answer) & Counter(gold)).values())
+    return 2 * common / (len(answer) + len(gold))
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """Counts over all cases; precision = true / refused, recall = true / unanswerable, None over nothing."""
+
+    true: int  # refused and unanswerable
+    refused: int
+    unanswerable: int
+
+    @property
+    def precision(self) -> float | None:
+        return self.true / self.refused if self.refused else None
+
+    @property
+    def recall(self) -> float | None:
+        return self.true / self.unanswerable if self.unanswerable else None
+
+
+def refusals(refused: Sequence[bool], answerable: Sequence[bool]) -> Refusals:
+    """Refusal precision and recall, the way haiku.rag and NoMIRACL report them."""
+    true = sum(r and not a for r, a in zip(refused, answerable, strict=True))
+    return Refusals(true, sum(refused), sum(not a for a in answerable))
+
+
+def balanced_accuracy(right: Sequence[bool], answerable: Sequence[bool]) -> float | None:
+    """(share right of the answerable + share right of the unanswerable) / 2. Eligible: both kinds are there."""
+    yes = mean([r for r, a in zip(right, answerable, strict=True) if a])
+    no = mean([r for r, a in zip(right, answerable, strict=True) if not a])
+    return None if yes is None or no is None else (yes + no) / 2
+
+
+def risk_coverage(confidence: Sequence[float], right: Sequence[bool], total: int) -> list[tuple[float, float]]:
+    """(coverage, risk) after each answer, the most confident first: answers / total and wrong answers / answers so far.
+
+    El-Yaniv & Wiener 2010. Only what was answered has a risk; `total` counts the refused too. Equal confidences are
+    one step.
+    """
+    order = sorted(zip(confidence, right, strict=True), key=lambda pair: -pair[0])
+    curve: list[tuple[float, float]] = []
+    wrong = 0
+    for number, (value, is_right) in enumerate(order, 1):
+        wrong += not is_right
+        if number == len(order) or order[number][0] != value:
+            curve.append((number / total, wrong / number))
+    return curve
+
+
+def aurc(curve: Sequence[tuple[float, float]]) -> float | None:
+    """Area under the risk–coverage curve over the coverage reached, 0 (best) to 1; trapezoids from the first point."""
+    if not curve:
+        return None
+    area, at = 0.0, 0.0
+    previous = curve[0][1]
+    for coverage, risk in curve:
+        area += (coverage - at) * (risk + previous) / 2
+        at, previous = coverage, risk
+    return area / at
+
+
+def ece(confidence: Sequence[float], right: Sequence[bool], bins: int = 10) -> float | None:
+    """Σ over equal-width bins of (n_bin / n) · |mean confidence − share right|, 0–1 (Guo et al. 2017)."""
+    cells = reliability(confidence, right, bins)
+    total = sum(count for _, _, count in cells)
+    return sum(count / total * abs(sure - share) for sure, share, count in cells) if total else None
+
+
+def reliability(confidence: Sequence[float], right: Sequence[bool], bins: int = 10) -> list[tuple[float, float, int]]:
+    """(mean confidence, share right, count) of each bin that is not empty, ascending."""
+    cells: dict[int, list[tuple[float, bool]]] = {}
+    for value, is_right in zip(confidence, right, strict=True):
+        cells.setdefault(min(int(value * bins), bins - 1), []).append((value, is_right))
+    return [
+        (fmean(value for value, _ in cell), fmean(float(is_right) for _, is_right in cell), len(cell))
+        for _, cell in sorted(cells.items())
+    ]
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """The smallest value that at least `share` (0–1) of the values do not exceed (nearest rank); None for no values."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)] if values else None
+
+
+def bootstrap(
+    values: Sequence[float], statistic: Callable[[Sequence[float]], float] = fmean, *, rounds: int = 2000, seed: int = 0
+) -> tuple[float, float] | None:
+    """95 % percentile interval of the statistic over resamples with replacement (Efron 1979). Eligible: not empty."""
+    if not values:
+        return None
+    draw = random.Random(seed)  # noqa: S311  # statistics, not secrets
+    found = sorted(statistic(draw.choices(values, k=len(values))) for _ in range(rounds))
+    return found[int(0.025 * rounds)], found[int(0.975 * rounds) - 1]
+
+
+def paired_difference(one: Sequence[bool], other: Sequence[bool]) -> tuple[float, float]:
+    """(mean of other − mean of one, two-sided exact McNemar p) over the same cases in the same order."""
+    gained = sum(b and not a for a, b in zip(one, other, strict=True))
+    lost = sum(a and not b for a, b in zip(one, other, strict=True))
+    n = gained + lost
+    tail = sum(math.comb(n, k) for k in range(min(gained, lost) + 1)) / 2**n
+    return (gained - lost) / max(len(one), 1), min(1.0, 2 * tail)
+
+
+def auroc(positive: Sequence[float], negative: Sequence[float]) -> float | None:
+    """P(score of a positive > that of a negative) + ½ P(equal), 0–1 (Mann–Whitney). Eligible: both kinds are there."""
+    if not positive or not negative:
+        return None
+    ordered = sorted(negative)
+    wins = sum(bisect.bisect_left(ordered, one) + bisect.bisect_right(ordered, one) for one in positive) / 2
+    return wins / (len(positive) * len(negative))

@@ -1,0 +1,214 @@
+"""Run records: what was run on what, each case's verdict, the figures of each group, and how two runs compare."""
+
+import datetime
+import platform
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from eval import metrics
+from eval.exam import Case
+from eval.judge import Judgement
+from qa.schema import Answered, Boundary, Refused
+
+SIGNIFICANT = 0.05  # p of the paired test below which a fall is more than noise
+THREE_OUTCOMES = ("correct", "incorrect", "not_attempted")  # of the answerable
+GATED = ("answerable_right", "refused")  # shares of right cases, answerable and not; exactness is gated by itself
+
+
+class Result(Boundary):
+    """One case's verdict and the answer it rests on."""
+
+    id: str
+    exam: str
+    kind: str
+    split: str
+    turns: tuple[str, ...]
+    answerable: bool
+    right: bool
+    judgement: Judgement | None  # None: the answerer failed, see `error`
+    confidence: float
+    seconds: float
+    answer: dict[str, JsonValue] | None
+    error: str | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether quotes were given as an answer."""
+        return self.answer is not None and self.answer["status"] == "answered"
+
+
+class Record(Boundary):
+    """One run. `figures[group]` are the metrics of a group: an exam and split, or one kind of an exam."""
+
+    started: str
+    seconds: float
+    commit: str | None
+    dirty: bool | None
+    machine: str
+    config: dict[str, JsonValue]
+    versions: dict[str, str]
+    models: dict[str, str]
+    stores: dict[str, str]
+    figures: dict[str, dict[str, JsonValue]]
+    results: tuple[Result, ...]
+
+
+def figures(results: Sequence[Result]) -> dict[str, JsonValue]:
+    """All metrics over these results, with counts; None where nothing is eligible."""
+    done = [(one, one.judgement) for one in results if one.judgement]
+    yes, no = ([one.right for one, _ in done if one.answerable is kind] for kind in (True, False))
+    answered = [one for one, _ in done if one.answered]
+    refused = metrics.refusals([not one.answered for one, _ in done], [one.answerable for one, _ in done])
+    confidence, right = [one.confidence for one in answered], [one.right for one in answered]
+    verdicts = [verdict for _, verdict in done]
+    ranked = [(verdict.ranked, verdict.relevant) for verdict in verdicts if verdict.ranked]
+    expected = [verdict for verdict in verdicts if verdict.conflict_expected]
+    found = [verdict for verdict in verdicts if verdict.conflict_found and verdict.conflict_expected is not None]
+    both = [verdict for verdict in expected if verdict.conflict_found]
+    shown = sum(verdict.quotes for verdict in verdicts)
+    inexact = sum(len(verdict.inexact) for verdict in verdicts)
+    return {
+        "cases": len(results),
+        "errors": len(results) - len(done),
+        "answerable": len(yes),
+        "answerable_right": metrics.mean(yes),
+        "answerable_right_interval": _interval(yes),
+        **{name: sum(verdict.outcome == name for verdict in verdicts) for name in THREE_OUTCOMES},
+        "unanswerable": len(no),
+        "refused": metrics.mean(no),
+        "refused_interval": _interval(no),
+        "refusal_precision": refused.precision,
+        "refusal_recall": refused.recall,
+        "refusal_counts": [refused.true, refused.refused, refused.unanswerable],
+        "balanced_accuracy": metrics.balanced_accuracy(
+            [one.right for one, _ in done], [one.answerable for one, _ in done]
+        ),
+        "exactness": 1 - inexact / shown if shown else None,
+        "quotes": shown,
+        "quote_precision": metrics.mean([verdict.quote_precision for verdict in verdicts]),
+        "quote_recall": metrics.mean([verdict.quote_recall for verdict in verdicts]),
+        "exact_match": metrics.mean([verdict.exact_match for verdict in verdicts]),
+        "token_f1": metrics.mean([verdict.token_f1 for verdict in verdicts]),
+        "recall_at_12": metrics.mean([metrics.recall_at(hits, 12, relevant) for hits, relevant in ranked]),
+        "mrr": metrics.mean([metrics.reciprocal_rank(hits) for hits, _ in ranked]),
+        "ndcg_at_12": metrics.mean([metrics.ndcg(hits, 12) for hits, _ in ranked]),
+        "conflict_precision": len(both) / len(found) if found else None,
+        "conflict_recall": len(both) / len(expected) if expected else None,
+        "conflict_counts": [len(both), len(found), len(expected)],
+        "aurc": metrics.aurc(metrics.risk_coverage(confidence, right, len(done))),
+        "coverage": len(answered) / len(done) if done else None,
+        "ece": metrics.ece(confidence, right),
+        "causes": _counts([verdict.cause for verdict in verdicts if verdict.cause]),
+        "latency_ms": _latencies(results),
+    }
+
+
+def _interval(values: Sequence[bool]) -> JsonValue:
+    found = metrics.bootstrap([float(value) for value in values])
+    return None if found is None else list(found)
+
+
+def _counts(values: Sequence[str]) -> dict[str, JsonValue]:
+    return {value: values.count(value) for value in sorted(set(values))}
+
+
+def _latencies(results: Sequence[Result]) -> dict[str, JsonValue]:
+    stages: dict[str, list[float]] = {"total": [1000 * one.seconds for one in results]}
+    for one in results:
+        trace: Any = one.answer["trace"] if one.answer else {}
+        for stage, value in trace.get("timings_ms", {}).items():
+            stages.setdefault(stage, []).append(value)
+    return {
+        stage: {"p50": metrics.percentile(values, 0.5), "p95": metrics.percentile(values, 0.95)}
+        for stage, values in stages.items()
+        if values
+    }
+
+
+def group_figures(results: Sequence[Result]) -> dict[str, dict[str, JsonValue]]:
+    """Figures of each exam, of its splits and of its kinds: `seeds`, `seeds/dev`, `seeds/test`, `seeds:near_miss` …"""
+    groups: dict[str, list[Result]] = {}
+    for one in results:
+        for name in (one.exam, f"{one.exam}/{one.split}", f"{one.exam}:{one.kind}"):
+            groups.setdefault(name, []).append(one)
+    return {name: figures(group) for name, group in sorted(groups.items())}
+
+
+def result(
+    exam: str,
+    case: Case,
+    judgement: Judgement | None,
+    answer: Answered | Refused | None,
+    seconds: float,
+    error: str | None,
+) -> Result:
+    """The record's row of a case; one whose answerer failed is wrong and counted as an error."""
+    return Result(
+        id=case.id,
+        exam=exam,
+        kind=case.kind,
+        split=case.split,
+        turns=case.turns,
+        answerable=case.answerable,
+        right=judgement is not None and judgement.right,
+        judgement=judgement,
+        confidence=answer.confidence if answer else 0.0,
+        seconds=seconds,
+        answer=answer.model_dump(mode="json") if answer else None,
+        error=error,
+    )
+
+
+def surroundings() -> dict[str, Any]:
+    """Commit, dirty flag and machine of this run; None where there is no checkout."""
+    root = Path(__file__).resolve().parent.parent
+    commit, status = (_git(root, *args) for args in (("rev-parse", "HEAD"), ("status", "--porcelain")))
+    return {
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "commit": commit,
+        "dirty": None if status is None else bool(status),
+        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+    }
+
+
+def _git(root: Path, *args: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(root), *args], capture_output=True, text=True, check=True)  # noqa: S603, S607
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def compare(before: Sequence[Result], after: Sequence[Result]) -> list[dict[str, Any]]:
+    """For each exam and gated metric: both shares over the cases that both runs have, the difference and its p."""
+    old = {(one.exam, one.id): one for one in before}
+    rows: list[dict[str, Any]] = []
+    for exam in sorted({one.exam for one in after}):
+        for metric, answerable in zip(GATED, (True, False), strict=True):
+            pairs = [
+                (old[one.exam, one.id], one)
+                for one in after
+                if one.exam == exam and one.answerable is answerable and (one.exam, one.id) in old
+            ]
+            if not pairs:
+                continue
+            difference, p = metrics.paired_difference([a.right for a, _ in pairs], [b.right for _, b in pairs])
+            rows.append(
+                {
+                    "exam": exam,
+                    "metric": metric,
+                    "cases": len(pairs),
+                    "before": metrics.mean([a.right for a, _ in pairs]),
+                    "after": metrics.mean([b.right for _, b in pairs]),
+                    "difference": difference,
+                    "p": p,
+                    "lost": [b.id for a, b in pairs if a.right and not b.right],
+                    "gained": [b.id for a, b in pairs if b.right and not a.right],
+                    "falls": difference < 0 and p < SIGNIFICANT,
+                }
+            )
+    return rows

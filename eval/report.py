@@ -1,0 +1,140 @@
+"""The record as one self-contained HTML file: figures, plots, and every lost case with its quotes in context."""
+
+import io
+from html import escape
+from typing import Any
+
+from eval import metrics
+from eval.record import Record, Result
+
+ROWS = (  # key of the figures, what is shown
+    ("cases", "cases"),
+    ("answerable_right", "answerable, answered right"),
+    ("refused", "not answerable, refused"),
+    ("balanced_accuracy", "balanced accuracy"),
+    ("refusal_precision", "refusal precision"),
+    ("refusal_recall", "refusal recall"),
+    ("exactness", "quote exactness"),
+    ("quote_precision", "quote precision"),
+    ("quote_recall", "quote recall"),
+    ("exact_match", "short answer EM"),
+    ("token_f1", "short answer F1"),
+    ("recall_at_12", "retrieval recall@12"),
+    ("mrr", "retrieval MRR"),
+    ("ndcg_at_12", "retrieval nDCG@12"),
+    ("conflict_precision", "conflict precision"),
+    ("conflict_recall", "conflict recall"),
+    ("coverage", "coverage"),
+    ("aurc", "AURC (lower is better)"),
+    ("ece", "ECE (lower is better)"),
+)
+_CSS = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; } td, th { border-bottom: 1px solid #ddd; padding: .2rem .6rem; text-align: right; }
+td:first-child, th:first-child { text-align: left; } figure { display: inline-block; margin: .5rem; }
+.case { border-left: 4px solid #b91c1c; padding: .2rem 1rem; margin: 1rem 0; }
+blockquote { margin: .3rem 0 .3rem 1rem; }
+.context { color: #777; } mark { background: #fde68a; } small { color: #555; }
+"""
+_FILTER = """
+document.querySelector('#kind').addEventListener('change', event => {
+  for (const one of document.querySelectorAll('.case'))
+    one.hidden = event.target.value !== '' && one.dataset.kind !== event.target.value;
+});
+"""
+
+
+def render(record: Record) -> str:
+    """The report; every text of a document, question or note is escaped."""
+    exams = sorted({one.exam for one in record.results})
+    lost = [one for one in record.results if not one.right]
+    kinds = sorted({f"{one.exam}:{one.kind}" for one in lost})
+    options = "".join(f"<option>{escape(kind)}</option>" for kind in kinds)
+    dirty = " with uncommitted changes" if record.dirty else ""
+    head = (
+        f"<p>{escape(record.started)}, commit {escape(record.commit or 'unknown')}{dirty}, {escape(record.machine)}, "
+        f"{record.seconds:.0f} s. Threshold {escape(str(record.config.get('threshold')))}.</p>"
+    )
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>Evaluation</title><style>{_CSS}</style>"
+        "<h1>Evaluation</h1>"
+        + head
+        + "".join(_figures(record, exam) for exam in exams)
+        + "".join(_plots([one for one in record.results if one.exam == exam], exam) for exam in exams)
+        + f"<h2>Lost cases ({len(lost)})</h2><p><label>Kind <select id=kind><option value=''>all</option>{options}"
+        + "</select></label></p>"
+        + "".join(_case(one) for one in lost)
+        + f"<script>{_FILTER}</script></html>"
+    )
+
+
+def number(value: Any) -> str:
+    """A figure as people read it; a dash where nothing is eligible."""
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _figures(record: Record, exam: str) -> str:
+    columns = [name for name in record.figures if name == exam or name.startswith(f"{exam}/")]
+    rows = "".join(
+        f"<tr><td>{label}</td>" + "".join(f"<td>{number(record.figures[name][key])}</td>" for name in columns) + "</tr>"
+        for key, label in ROWS
+    )
+    kinds = [name for name in record.figures if name.startswith(f"{exam}:")]
+    by_kind = "".join(
+        f"<tr><td>{escape(name.partition(':')[2])}</td>"
+        + "".join(f"<td>{number(record.figures[name][key])}</td>" for key in ("cases", "answerable_right", "refused"))
+        + "</tr>"
+        for name in kinds
+    )
+    heads = "".join(f"<th>{escape(name)}</th>" for name in columns)
+    return (
+        f"<h2>{escape(exam)}</h2><table><tr><th></th>{heads}</tr>{rows}</table>"
+        f"<h3>By kind</h3><table><tr><th>kind</th><th>cases</th><th>right</th><th>refused</th></tr>{by_kind}</table>"
+    )
+
+
+def _plots(results: list[Result], exam: str) -> str:
+    from matplotlib.figure import Figure
+
+    answered = [one for one in results if one.answered]
+    confidence, right = [one.confidence for one in answered], [one.right for one in answered]
+    figure = Figure(figsize=(14, 3.2), layout="constrained")
+    risk, reliability, latency, causes = figure.subplots(1, 4)
+    curve = metrics.risk_coverage(confidence, right, len(results))
+    risk.plot([x for x, _ in curve], [y for _, y in curve], drawstyle="steps-post")
+    risk.set(title="Risk–coverage", xlabel="coverage", ylabel="risk", ylim=(0, 1))
+    cells = metrics.reliability(confidence, right)
+    reliability.plot([0, 1], [0, 1], "--", color="grey")
+    reliability.scatter([x for x, _, _ in cells], [y for _, y, _ in cells], s=[5 + 3 * n for _, _, n in cells])
+    reliability.set(title="Reliability", xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1))
+    latency.hist([1000 * one.seconds for one in results], bins=30)
+    latency.set(title="Latency", xlabel="ms", ylabel="cases")
+    lost = [(one.judgement and one.judgement.cause) or "error" for one in results if not one.right]
+    names = sorted(set(lost))
+    causes.barh(names, [lost.count(name) for name in names])
+    causes.set(title="Causes of lost cases")
+    out = io.StringIO()
+    figure.savefig(out, format="svg", metadata={"Date": None})
+    svg = out.getvalue()
+    return f"<figure aria-label='{escape(exam)}'>{svg[svg.index('<svg') :]}</figure>"
+
+
+def _case(one: Result) -> str:
+    answer: Any = one.answer or {}
+    quotes = "".join(_quote(quote) for quote in (*answer.get("quotes", ()), *answer.get("nearest", ())))
+    turns = "<br>".join(escape(turn) for turn in one.turns)
+    judged = one.judgement
+    verdict = one.error or (f"{judged.outcome}, {judged.cause}, confidence {one.confidence:.2f}" if judged else "")
+    return (
+        f'<div class=case data-kind="{escape(f"{one.exam}:{one.kind}")}"><b>{escape(one.id)}</b> {escape(one.kind)} '
+        f"<small>{escape(verdict)}</small><p>{turns}</p>{quotes}</div>"
+    )
+
+
+def _quote(quote: dict[str, Any]) -> str:
+    context = [f"<span class=context>{escape(quote[side])}</span>" for side in ("before", "after")]
+    place = f"{quote['document']}, {quote['start']}–{quote['end']}, {quote['score']:.2f}"
+    text = f"{context[0]} <mark>{escape(quote['text'])}</mark> {context[1]}"
+    return f"<blockquote>{text} <small>{escape(place)}</small></blockquote>"

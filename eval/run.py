@@ -1,0 +1,104 @@
+"""Runs exams: cases over a folder, asked of any answerer, judged, gathered into a record."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eval import answerers, record
+from eval.answerers import Answerer, OpenAnswerer
+from eval.exam import Placed, load_cases, read_texts
+from eval.judge import judge
+from eval.record import Record, Result
+from qa.errors import QAError
+from qa.schema import Answered, Refused, Turn
+
+Show = Callable[[int, int, Result], None]
+"""Called after each case with cases done, cases in all and the last result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """Cases and the folder of documents they are about."""
+
+    name: str
+    docs: Path
+    cases: tuple[Placed, ...]
+    texts: dict[str, str]
+
+
+def load_exam(paths: Sequence[Path], docs: Path) -> Exam:
+    """Read and check all case files; raises CaseError with every mistake."""
+    texts = read_texts(docs)
+    return Exam("+".join(path.stem for path in paths), docs, tuple(load_cases(paths, texts)), texts)
+
+
+def run_exam(exam: Exam, open_: OpenAnswerer, show: Show | None = None) -> tuple[list[Result], dict[str, Any]]:
+    """Every case asked and judged, in order; and the facts of the last trace (config, versions, models, store)."""
+    results: list[Result] = []
+    facts: dict[str, Any] = {}
+    groups: dict[tuple[str, ...], list[Placed]] = {}
+    for placed in exam.cases:
+        groups.setdefault(tuple(sorted(placed.case.delete)), []).append(placed)
+    for deleted, group in groups.items():
+        with _folder(exam, deleted, open_) as (answerer, texts):
+            for placed in group:
+                one, trace = _run_case(exam.name, placed, answerer, texts)
+                facts = trace or facts
+                results.append(one)
+                if show:
+                    show(len(results), len(exam.cases), one)
+    order = {placed.case.id: number for number, placed in enumerate(exam.cases)}
+    return sorted(results, key=lambda one: order[one.id]), facts
+
+
+def make_record(results: Sequence[Result], facts: dict[str, dict[str, Any]], seconds: float) -> Record:
+    """One record of all exams of a run; `facts` by exam."""
+    some = next((one for one in facts.values() if one), {})
+    return Record(
+        **record.surroundings(),
+        seconds=seconds,
+        config={"threshold": some.get("threshold")},
+        versions=some.get("versions", {}),
+        models=some.get("models", {}),
+        stores={name: one["store"] for name, one in facts.items() if one},
+        figures=record.group_figures(results),
+        results=tuple(results),
+    )
+
+
+@contextmanager
+def _folder(exam: Exam, deleted: tuple[str, ...], open_: OpenAnswerer) -> Iterator[tuple[Answerer, dict[str, str]]]:
+    """The answerer over the exam's folder; documents to delete are indexed in a copy first, and then really deleted."""
+    if not deleted:
+        yield open_(exam.docs), exam.texts
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        docs = Path(scratch, "docs")
+        shutil.copytree(exam.docs, docs)
+        open_(docs)
+        for name in deleted:
+            (docs / name).unlink()
+        yield open_(docs), {name: text for name, text in exam.texts.items() if name not in deleted}
+
+
+def _run_case(
+    exam: str, placed: Placed, answerer: Answerer, texts: dict[str, str]
+) -> tuple[Result, dict[str, Any] | None]:
+    history: list[Turn] = []
+    start = time.perf_counter()
+    try:
+        for question in placed.case.turns:
+            start = time.perf_counter()
+            answer: Answered | Refused = answerers.ask(answerer, question, history, placed.case.docs)
+            seconds = time.perf_counter() - start
+            history.append(Turn(question=question, text=answer.text))
+    except QAError as error:
+        return record.result(exam, placed.case, None, None, time.perf_counter() - start, str(error)), None
+    trace = answer.trace
+    facts = {"threshold": trace.threshold, "versions": trace.versions, "models": trace.models, "store": trace.store}
+    return record.result(exam, placed.case, judge(placed, answer, texts), answer, seconds, None), facts

@@ -1,0 +1,321 @@
+"""`Assistant`: the pipeline on one screen."""
+
+import asyncio
+import contextlib
+import importlib.metadata
+import logging
+import platform
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import NodeWithScore, QueryBundle
+
+from qa import __version__, decide, embed, indexing, quotes
+from qa.config import Config, default_docs, from_environment
+from qa.conversation import Asked, standalone
+from qa.decide import Calibration, Decision
+from qa.documents import File, read_document, signature
+from qa.embed import PackagedEmbedding
+from qa.errors import DocumentError, QuestionError, ReplayError, StoreBusy
+from qa.indexing import Changes, Progress, Store
+from qa.reader import baseline
+from qa.schema import Answered, DocumentInfo, Hit, Quote, Reason, Refused, Skipped, Stage, Trace, Turn, Verdict
+from qa.search import DenseRetriever, HybridRetriever, KeywordRetriever
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+MAX_QUOTES = 3
+MAX_QUOTES_OF_PARTS = 6
+
+
+class Assistant:
+    """Answers from one folder's documents, by quotes or by a typed refusal. Safe to share between threads."""
+
+    def __init__(self, store: Store, config: Config, weights: dict[str, Any] | None = None) -> None:
+        weights = weights or baseline.load_weights()
+        self.config = config
+        self.store = store
+        self.changes = Changes()  # what the last `refresh` did
+        self.embedder = PackagedEmbedding(threads=config.threads)
+        self.reader: BaseNodePostprocessor = baseline.BaselineReader(self.embedder, weights)
+        self.calibration = Calibration(**weights["calibration"])
+
+    @classmethod
+    def open(
+        cls,
+        docs: str | Path | None = None,
+        *,
+        store: str | Path | None = None,
+        config: Config | None = None,
+        progress: Progress | None = None,
+    ) -> "Assistant":
+        """Make the store equal to the folder, then be ready to answer; raises FolderError or StoreError.
+
+        While another process indexes, answers come from what is complete; a first indexing is waited for.
+        """
+        config = config or from_environment()
+        folder = Path(docs) if docs is not None else default_docs()
+        place = Path(store) if store is not None else config.store_for(folder)
+        assistant = cls(Store(place, folder), config)
+        try:
+            assistant.refresh(progress)
+        except StoreBusy:
+            log.warning("Another process is indexing; answers come from what is complete.")
+        return assistant
+
+    def refresh(self, progress: Progress | None = None) -> Changes:
+        """Make the store equal to the folder again; raises StoreBusy while another process does so."""
+        wait_s = 0.0 if self.store.library.meta("complete") else indexing.FIRST_RUN_WAIT_S
+        self.changes = indexing.sync(self.store, self.embedder, self.config, progress, wait_s=wait_s)
+        return self.changes
+
+    def documents(self) -> list[DocumentInfo]:
+        """The indexed documents in order of path."""
+        return self.store.library.documents()
+
+    def skipped(self) -> list[Skipped]:
+        """The files that are not indexed, and why."""
+        return self.store.library.skipped()
+
+    def close(self) -> None:
+        """Release the store."""
+        self.store.close()
+
+    # -- asking --------------------------------------------------------------------------------
+
+    def ask(
+        self, question: str, *, history: Sequence[Turn] = (), documents: Sequence[str] | None = None
+    ) -> Answered | Refused:
+        """Answer by quotes or refuse; raises QuestionError for an unknown document or an over-long question."""
+        for event in self.stream(question, history=history, documents=documents):
+            if not isinstance(event, Stage):
+                return event
+        raise AssertionError("a stream ends with its answer")
+
+    async def aask(
+        self, question: str, *, history: Sequence[Turn] = (), documents: Sequence[str] | None = None
+    ) -> Answered | Refused:
+        """`ask` without blocking the event loop."""
+        return await asyncio.to_thread(self.ask, question, history=history, documents=documents)
+
+    def stream(
+        self, question: str, *, history: Sequence[Turn] = (), documents: Sequence[str] | None = None
+    ) -> Iterator[Stage | Answered | Refused]:
+        """The stages as they begin, then the answer."""
+        run = _Run(self, question, history, documents)
+        asked = run.timed("conversation", lambda: standalone(run.question, run.history))
+        if refused := run.refused_at_once(asked):
+            yield refused
+            return
+        yield Stage(name="searching")
+        hits = run.timed("search", lambda: run.search(asked))
+        yield Stage(name="reading", passages=sum(map(len, hits)))
+        read = run.timed("read", lambda: [self.read(*pair) for pair in zip(asked.parts, hits, strict=True)])
+        run.timed("decide", lambda: run.decide(asked, read))
+        made = run.timed("quote", lambda: run.answer(asked))
+        yield made.model_copy(update={"trace": run.trace()})  # now with the last timing
+
+    def search(self, part: str, documents: Sequence[str] | None = None) -> list[NodeWithScore]:
+        """The fused hits for one question, best first."""
+        library, vectors, config = self.store.library, self.store.vectors, self.config
+        vectors.follow(library.generation())
+        return HybridRetriever(
+            [
+                DenseRetriever(library, vectors, self.embedder, limit=config.dense_hits, documents=documents),
+                KeywordRetriever(library, limit=config.keyword_hits, documents=documents),
+            ],
+            limit=config.fused_hits,
+        ).retrieve(part)
+
+    def read(self, part: str, hits: list[NodeWithScore]) -> list[NodeWithScore]:
+        """The hits with what the reader makes of them, best first."""
+        return self.reader.postprocess_nodes(hits, QueryBundle(part))
+
+    def replay(self, trace: Trace) -> Answered | Refused:
+        """Ask the trace's question again; raises ReplayError, naming what has changed, unless all is as it was."""
+        then = {"versions": trace.versions, "models": trace.models, "store": trace.store, "threshold": trace.threshold}
+        self._raise_if_changed(then)
+        answer = self.ask(trace.question, history=trace.history, documents=trace.documents)
+        self._raise_if_changed(then)  # asking may have noticed a change in the folder
+        return answer
+
+    def _raise_if_changed(self, then: dict[str, Any]) -> None:
+        now = self.facts()
+        changed = [name for name, value in then.items() if now[name] != value]
+        if changed:
+            raise ReplayError(f"the answer cannot be replayed, changed since: {', '.join(changed)}; ask again instead.")
+
+    def as_query_engine(self) -> Any:
+        """The whole pipeline as a LlamaIndex query engine; `source_nodes` are the quotes with their offsets."""
+        from qa.engine import QuotingQueryEngine
+
+        return QuotingQueryEngine(self)
+
+    def stale(self, names: Sequence[str]) -> set[str]:
+        """Which of these documents are no longer in the folder as they were indexed."""
+        known = self.store.library.known(names)
+        return {name for name in names if name not in known or not self._is_current(name, *known[name])}
+
+    def _is_current(self, name: str, sha256: str, known: tuple[int, int, int]) -> bool:
+        path = self.store.docs.resolve() / name
+        try:
+            now = signature(path.stat())
+            if now == known:
+                return True
+            return read_document(File(path, name, now), max_file_mb=self.config.max_file_mb).sha256 == sha256
+        except (OSError, DocumentError):
+            return False
+
+    def facts(self) -> dict[str, Any]:
+        models = {
+            "embedder": embed.file_sha256(embed.MODEL / "model.onnx"),
+            "reader": embed.file_sha256(baseline.WEIGHTS),
+        }
+        return {
+            "versions": versions(),
+            "models": models,
+            "store": self.store.library.fingerprint(),
+            "threshold": self.config.threshold,
+        }
+
+
+class _Run:
+    """One question on its way: the steps that fill its trace."""
+
+    def __init__(
+        self, assistant: Assistant, question: str, history: Sequence[Turn], documents: Sequence[str] | None
+    ) -> None:
+        limit = assistant.config.question_chars
+        if len(question) > limit:
+            raise QuestionError(f"the question has {len(question):,} characters; ask in at most {limit:,}.")
+        self.assistant = assistant
+        self.question = question.encode("utf-8", "replace").decode()  # a lone surrogate is no text
+        self.history = tuple(history)
+        self.documents = None if documents is None else tuple(documents)
+        self.hits: list[list[NodeWithScore]] = []
+        self.decisions: list[Decision] = []
+        self.timings: dict[str, float] = {}
+        unknown = sorted(set(documents or ()) - assistant.store.library.known(documents or ()).keys())
+        if unknown:
+            raise QuestionError(f"{unknown[0]!r} is not an indexed document; `qa documents` lists them.")
+
+    def timed(self, stage: str, step: Callable[[], T]) -> T:
+        start = time.perf_counter()
+        try:
+            return step()
+        finally:
+            self.timings[stage] = self.timings.get(stage, 0.0) + round(1000 * (time.perf_counter() - start), 3)
+
+    def refused_at_once(self, asked: Asked) -> Refused | None:
+        """The refusal that needs no search, if there is one."""
+        if not asked.text:
+            return self.refused(asked, "empty_question")
+        if not self.assistant.store.library.count_chunks(self.documents):
+            return self.refused(asked, "no_documents")
+        return self.refused(asked, "unsupported_request") if asked.request else None
+
+    def search(self, asked: Asked) -> list[list[NodeWithScore]]:
+        """Hits for each part, none from a document that is gone from the folder or changed since it was indexed."""
+        assistant = self.assistant
+        for attempt in ("as indexed", "refreshed"):
+            self.hits = [assistant.search(part, self.documents) for part in asked.parts]
+            stale = assistant.stale(sorted({hit.node.metadata["document"] for hits in self.hits for hit in hits}))
+            if not stale:
+                break
+            if attempt == "as indexed":
+                with contextlib.suppress(StoreBusy):
+                    assistant.refresh()
+        self.hits = [[hit for hit in hits if hit.node.metadata["document"] not in stale] for hits in self.hits]
+        return self.hits
+
+    def decide(self, asked: Asked, read: Sequence[Sequence[NodeWithScore]]) -> list[Decision]:
+        most = MAX_QUOTES if len(asked.parts) == 1 else max(1, MAX_QUOTES_OF_PARTS // len(asked.parts))
+        threshold, calibration = self.assistant.config.threshold, self.assistant.calibration
+        self.decisions = [
+            decide.decide(part, hits, calibration, threshold, most=most)
+            for part, hits in zip(asked.parts, read, strict=True)
+        ]
+        return self.decisions
+
+    def answer(self, asked: Asked) -> Answered | Refused:
+        library = self.assistant.store.library
+        chosen = [one for decision in self.decisions for one in decision.chosen]
+        made = quotes.make_quotes(library, chosen)
+        if not made:
+            near = [hit for decision in self.decisions for hit in decision.near]
+            reason: Reason = "unverified" if chosen else "not_covered" if near else "nothing_relevant"
+            calibration = self.assistant.calibration
+            nearest = quotes.make_quotes(
+                library, [(hit, calibration(hit.score or 0.0)) for hit in near[: 2 * MAX_QUOTES]]
+            )
+            return self.refused(asked, reason, nearest[:MAX_QUOTES])
+        covered = [decision for decision in self.decisions if _is_quoted(decision, made)]
+        conflicts = decide.find_conflicts(asked.text, made)
+        not_covered = tuple(decision.part for decision in self.decisions if decision not in covered)
+        return Answered(
+            question=self.question,
+            asked=asked.text,
+            text=decide.answer_text(made, conflicts, not_covered),
+            confidence=min(decision.probability for decision in covered),
+            short_answer=None,
+            quotes=tuple(made),
+            conflicts=conflicts,
+            not_covered=not_covered,
+            trace=self.trace(),
+        )
+
+    def refused(self, asked: Asked, reason: Reason, nearest: Sequence[Quote] = ()) -> Refused:
+        return Refused(
+            question=self.question,
+            asked=asked.text,
+            text=decide.refusal_text(reason, asked.request, len(nearest)),
+            confidence=max((decision.probability for decision in self.decisions), default=0.0),
+            reason=reason,
+            nearest=tuple(nearest),
+            trace=self.trace(),
+        )
+
+    def trace(self) -> Trace:
+        return Trace(
+            question=self.question,
+            history=self.history,
+            documents=self.documents,
+            hits=tuple(_hit(hit, part) for part, hits in enumerate(self.hits) for hit in hits),
+            verdicts=tuple(
+                Verdict(part=one.part, covered=one.covered, probability=one.probability, why=one.why)
+                for one in self.decisions
+            ),
+            timings_ms=self.timings,
+            skipped=tuple(self.assistant.skipped()),
+            **self.assistant.facts(),
+        )
+
+
+def _is_quoted(decision: Decision, made: Sequence[Quote]) -> bool:
+    """Whether one of the quotes stands in a passage that was chosen for this part."""
+    passages = [_hit(hit, 0) for hit, _ in decision.chosen]
+    return any(
+        quote.document == hit.document and hit.start <= quote.start < hit.end for quote in made for hit in passages
+    )
+
+
+def _hit(hit: NodeWithScore, part: int) -> Hit:
+    node: Any = hit.node
+    scores = dict(node.metadata["scores"])
+    return Hit(
+        document=node.metadata["document"], start=node.start_char_idx, end=node.end_char_idx, part=part, scores=scores
+    )
+
+
+@cache
+def versions() -> dict[str, str]:
+    """The versions that an answer may depend on."""
+    packages = ("llama-index-core", "chromadb", "onnxruntime", "tokenizers", "nupunkt")
+    found = {name: importlib.metadata.version(name) for name in packages}
+    return {"qa": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version, **found}

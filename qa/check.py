@@ -1,0 +1,67 @@
+"""Verifies every promise of a store and rebuilds what can be derived again."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from qa import indexing
+from qa.config import Config
+from qa.embed import PackagedEmbedding, passage_text
+from qa.errors import StoreDamaged
+from qa.indexing import FIRST_RUN_WAIT_S, Progress, Store
+
+SAMPLE = 64
+SAME_COSINE = 0.999  # less than this apart is rounding of another processor
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is in order, and what had to be repaired, a line each."""
+
+    documents: int
+    chunks: int
+    repaired: tuple[str, ...]
+
+
+def check_store(place: Path, docs: Path, config: Config, progress: Progress | None = None) -> Report:
+    """Read, hash and compare everything; raises FolderError or StoreError where that or a repair is impossible."""
+    repaired: list[str] = []
+    store = _sound_store(place, docs, repaired)
+    try:
+        embedder = PackagedEmbedding(threads=config.threads)
+        with store.writing(wait_s=FIRST_RUN_WAIT_S):
+            if not (store.vectors.are_sound() and _are_of_their_passages(store, embedder)):
+                store.vectors.destroy()
+                repaired.append("the vectors were damaged; they were made anew.")
+            added, deleted = indexing.reconcile_vectors(store, embedder)
+            repaired += [f"{added} vectors were missing."] * bool(added)
+            repaired += [f"{deleted} vectors were left over."] * bool(deleted)
+            store.library.distrust_signatures()
+            changes = indexing.sync(store, embedder, config, progress)
+        for what in ("added", "replaced", "dropped"):
+            repaired += [f"{path} was {what} to match the folder." for path in getattr(changes, what)]
+        return Report(len(store.library.documents()), store.library.count_chunks(), tuple(repaired))
+    finally:
+        store.close()
+
+
+def _sound_store(place: Path, docs: Path, repaired: list[str]) -> Store:
+    store: Store | None = None
+    try:
+        store = Store(place, docs)
+        with store.writing(wait_s=FIRST_RUN_WAIT_S):
+            store.library.verify()
+        return store
+    except StoreDamaged as error:
+        if store:
+            store.close()
+        repaired.append(f"{error} It was rebuilt from the folder.")
+        return Store(place, docs, afresh=True)
+
+
+def _are_of_their_passages(store: Store, embedder: PackagedEmbedding) -> bool:
+    """Whether a sample of the vectors are those that the embedder gives for their passages."""
+    ids = store.library.chunk_ids()
+    passages = store.library.passages(ids[:: max(1, len(ids) // SAMPLE)])
+    vectors = embedder.embed([passage_text(one.title, one.text) for one in passages])
+    cosines = [store.vectors.exact(vector, [one.chunk], 1) for one, vector in zip(passages, vectors, strict=True)]
+    return all(found[0][1] > SAME_COSINE for found in cosines if found)

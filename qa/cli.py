@@ -1,0 +1,209 @@
+"""The command line: `ask`, `index`, `documents`, `check`, `forget`. Data on stdout, chatter on stderr."""
+
+import gc
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+
+import click
+from pydantic import ValidationError
+
+from qa import __version__
+from qa.config import default_docs, from_environment
+from qa.errors import QAError
+from qa.schema import Answered, BatchLine, DocumentList, Quote, Refused, Skipped
+
+if TYPE_CHECKING:
+    from qa.assistant import Assistant
+    from qa.indexing import Changes
+
+F = TypeVar("F", bound=Callable[..., Any])
+REFUSED = 3  # exit code of `ask`
+
+
+class _Group(click.Group):
+    """Turns the package's own errors into one line and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except QAError as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _folder_options(command: F) -> F:
+    docs = click.option(
+        "--docs", type=click.Path(path_type=Path), help="Folder of documents.  [default: ./seeds or the packaged seeds]"
+    )
+    store = click.option(
+        "--store",
+        type=click.Path(path_type=Path),
+        help="Where the index is kept.  [default: in the user's data directory]",
+    )
+    return docs(store(command))
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="qa")
+def main() -> None:
+    """Answers from your documents, quoted word for word and cited, or a refusal that says why."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+
+
+@main.command()
+@click.argument("question", required=False)
+@click.option("--batch", type=click.File("rb"), help="JSON lines to ask, one object a line; - is standard input.")
+@click.option("--json", "as_json", is_flag=True, help="The whole result as JSON.")
+@_folder_options
+def ask(question: str | None, batch: BinaryIO | None, as_json: bool, docs: Path | None, store: Path | None) -> None:
+    """Ask the documents. Exit code 0: answered, 3: refused, 2: wrong use, 1: failure."""
+    if (question is None) == (batch is None):
+        raise click.UsageError("Pass a question, or --batch FILE, and not both.")
+    if batch is not None and not as_json:
+        raise click.UsageError("--batch needs --json.")
+    assistant = _open(docs, store)
+    if batch is not None:
+        failed = False
+        for result in _ask_batch(assistant, batch):
+            failed |= "error" in result and "status" not in result
+            click.echo(json.dumps(result, ensure_ascii=False))
+        sys.exit(1 if failed else 0)
+    answer = assistant.ask(question or "")
+    click.echo(answer.model_dump_json() if as_json else _readable(answer))
+    sys.exit(0 if isinstance(answer, Answered) else REFUSED)
+
+
+@main.command()
+@click.option("--watch", is_flag=True, help="Go on and follow every change until interrupted.")
+@_folder_options
+def index(watch: bool, docs: Path | None, store: Path | None) -> None:
+    """Make the index equal to the folder."""
+    from qa.assistant import Assistant
+    from qa.indexing import Store
+
+    config, folder = from_environment(), docs or default_docs()
+    assistant = Assistant(Store(store or config.store_for(folder), folder), config)
+    _report(assistant, assistant.refresh(_progress()))
+    if watch:
+        from watchfiles import watch as changes
+
+        click.echo(f"Watching {folder}; Ctrl-C ends it.", err=True)
+        for _ in changes(folder, raise_interrupt=False):
+            _report(assistant, assistant.refresh(_progress()))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON, with what is skipped and why.")
+@_folder_options
+def documents(as_json: bool, docs: Path | None, store: Path | None) -> None:
+    """List what is indexed and what is skipped."""
+    assistant = _open(docs, store)
+    indexed, skipped = assistant.documents(), assistant.skipped()
+    if as_json:
+        listing = DocumentList(documents=tuple(indexed), skipped=tuple(skipped))
+        click.echo(listing.model_dump_json())
+        return
+    for one in indexed:
+        click.echo(f"{one.path}\t{one.date or '-'}\t{one.bytes:,} bytes\t{one.chunks} passages\t{one.title}")
+    _name_skipped(skipped)
+
+
+@main.command()
+@_folder_options
+def check(docs: Path | None, store: Path | None) -> None:
+    """Verify every promise of the store, re-hash all files, and rebuild what is derived."""
+    from qa.check import check_store
+
+    config, folder = from_environment(), docs or default_docs()
+    report = check_store(store or config.store_for(folder), folder, config, _progress())
+    for finding in report.repaired:
+        click.echo(f"Repaired: {finding}")
+    click.echo(
+        f"{report.documents} documents, {report.chunks} passages: every text, offset and vector is as it should be."
+    )
+
+
+@main.command()
+@_folder_options
+def forget(docs: Path | None, store: Path | None) -> None:
+    """Erase the store of a folder. The documents themselves are not touched."""
+    from qa.indexing import forget_store
+
+    folder = docs or default_docs()
+    place = store or from_environment().store_for(folder)
+    click.echo(f"Erased {place}." if forget_store(place) else f"There is no store at {place}.")
+
+
+def _open(docs: Path | None, store: Path | None) -> "Assistant":
+    gc.disable()  # imports make no garbage, and looking for it takes a fifth of their time
+    from qa.assistant import Assistant
+
+    gc.freeze()
+    gc.enable()
+    assistant = Assistant.open(docs, store=store, progress=_progress())
+    if assistant.changes:
+        _name_skipped(assistant.changes.skipped)
+    return assistant
+
+
+def _report(assistant: "Assistant", changes: "Changes") -> None:
+    counts = (
+        f"{len(names)} {what}"
+        for what, names in (("added", changes.added), ("replaced", changes.replaced), ("dropped", changes.dropped))
+    )
+    click.echo(f"{len(assistant.documents())} documents: {', '.join(counts)}, {changes.embedded} passages embedded.")
+    _name_skipped(changes.skipped)
+
+
+def _name_skipped(skipped: Iterable[Skipped]) -> None:
+    for item in skipped:
+        click.echo(f"Skipped: {item.path}: {item.reason}", err=True)
+
+
+def _progress() -> Callable[[int, int, int], None] | None:
+    """A line that is rewritten while files are indexed; None where nobody would see it."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(done: int, to_do: int, embedded: int) -> None:
+        click.echo(f"\rIndexing {done}/{to_do} files, {embedded} passages", nl=done == to_do, err=True)
+
+    return show
+
+
+def _ask_batch(assistant: "Assistant", lines: BinaryIO) -> Iterator[dict[str, Any]]:
+    """One result for each line, in order: the answer with the line's id, or what is wrong with the line."""
+    for raw in lines:
+        identity = None
+        try:
+            data = json.loads(raw)
+            identity = data.get("id") if isinstance(data, dict) else None
+            line = BatchLine.model_validate(data)
+            answer = assistant.ask(line.question, history=line.history, documents=line.documents)
+            yield {"id": identity, **answer.model_dump(mode="json")}
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "line"
+            yield {"id": identity, "error": f"{where}: {first['msg']}"}
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+            yield {"id": identity, "error": "the line is not valid JSON in UTF-8"}
+        except QAError as error:
+            yield {"id": identity, "error": str(error)}
+
+
+def _readable(answer: Answered | Refused) -> str:
+    if isinstance(answer, Answered):
+        sources = [f"[{number}] {_place(quote)}" for number, quote in enumerate(answer.quotes, 1)]
+        return "\n".join([answer.text, "", *sources, f"Confidence {answer.confidence:.2f}"])
+    nearest = [f"  “{quote.text}”\n  {_place(quote)}" for quote in answer.nearest]
+    return "\n".join(
+        [f"Refused ({answer.reason}): {answer.text}", *(["", "Not an answer:", *nearest] if nearest else [])]
+    )
+
+
+def _place(quote: Quote) -> str:
+    parts = [quote.document, f"page {quote.page}" if quote.page else None, quote.locator, quote.heading, quote.date]
+    return ", ".join([*filter(None, parts), f"characters {quote.start}–{quote.end}"])

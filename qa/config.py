@@ -1,0 +1,69 @@
+"""One small frozen `Config`; the only reader of the environment."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from qa.errors import QAError
+
+PACKAGED_SEEDS = Path(__file__).resolve().parent.parent / "seeds"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that may be set. Lengths are characters unless the name says otherwise."""
+
+    data_dir: Path  # holds the stores; each is NAME-<12 hex digits of sha256(real path)>
+    threads: int  # of ONNX Runtime, per call
+    max_file_mb: float = 50.0
+    question_chars: int = 100_000  # a longer question is an error, not a search
+    chunk_words: int = 60
+    overlap_sentences: int = 1
+    dense_hits: int = 30
+    keyword_hits: int = 30
+    fused_hits: int = 12
+    threshold: float = 0.285
+    """Answer when the calibrated probability that the quotes answer reaches this.
+
+    Where the reader's balanced accuracy (answerable questions answered right, unanswerable ones refused) is highest
+    on the half its calibration was fitted on; `qa.reader.fit_baseline` prints it.
+    """
+
+    def store_for(self, docs: Path) -> Path:
+        """Where the store of a documents folder lives, unless `--store` says otherwise."""
+        real = docs.resolve()
+        digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:12]
+        return self.data_dir / f"{real.name or 'root'}-{digest}"
+
+
+def from_environment() -> Config:
+    """`Config` with `QA_DATA_DIR`, `QA_THREADS` and `QA_MAX_FILE_MB` taken into account."""
+    return Config(
+        data_dir=Path(os.environ.get("QA_DATA_DIR") or user_data_path("qa", appauthor=False)),
+        threads=int(_number("QA_THREADS", _cores(), 1, 256)),
+        max_file_mb=_number("QA_MAX_FILE_MB", 50.0, 0.001, 10_000),
+    )
+
+
+def default_docs() -> Path:
+    """`./seeds` where it exists, else the packaged seeds."""
+    local = Path("seeds")
+    return local if local.is_dir() else PACKAGED_SEEDS
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _number(name: str, default: float, low: float, high: float) -> float:
+    raw = os.environ.get(name)
+    try:
+        value = float(raw) if raw else default
+    except ValueError:
+        value = float("nan")
+    if not low <= value <= high:
+        raise QAError(f"{name}={raw} is not a number from {low:g} to {high:g}; correct or unset it.")
+    return value

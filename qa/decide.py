@@ -1,0 +1,149 @@
+"""Readings → covered or not (calibrated), which passages to quote, and which quotes disagree. Pure functions."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from llama_index.core.schema import NodeWithScore
+
+from qa import words
+from qa.schema import Quote, Reason
+
+NEAR_COSINE = 0.3  # a passage comes near the question with this cosine …
+NEAR_COVERAGE = 0.5  # … or with this share of the question's content words
+SECOND_SHARE = 0.8  # a further passage is quoted when it is at least this probable relative to the best
+ALIKE = 0.5  # statements that share this much of the shorter one's content words speak of the same thing
+
+REFUSALS: dict[Reason, str] = {
+    "empty_question": "There is no question. Ask something that the documents may answer.",
+    "no_documents": "No documents are indexed, or the filter leaves none. Add documents or widen the filter.",
+    "nothing_relevant": "Nothing in the documents comes near this question.",
+    "not_covered": "The documents come near this question but do not answer it.",
+    "unverified": "Passages were found, but none could be quoted exactly and safely, so nothing is shown as an answer.",
+    "unsupported_request": "",  # by kind, below
+}
+REQUESTS = {
+    "chat": "This assistant only answers questions from the indexed documents. Ask about something they say.",
+    "summary": "It quotes and does not summarise. Ask about one point, and it shows what the documents say.",
+    "count": "It does not count or list across the collection. Ask for a fact that the documents state.",
+    "task": "It only quotes what the documents say and carries out no other task. Ask for what they say instead.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Platt scaling: probability = 1 / (1 + exp(-(slope * logit(score) + intercept)))."""
+
+    slope: float
+    intercept: float
+
+    def __call__(self, score: float) -> float:
+        score = min(max(score, 1e-6), 1 - 1e-6)
+        z = self.slope * math.log(score / (1 - score)) + self.intercept
+        return 1 / (1 + math.exp(-max(min(z, 50.0), -50.0)))
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is known of one part of the question. `chosen` are (hit, probability), best first."""
+
+    part: str
+    covered: bool
+    probability: float
+    why: str
+    chosen: tuple[tuple[NodeWithScore, float], ...]
+    near: tuple[NodeWithScore, ...]
+
+
+def decide(
+    part: str, read: Sequence[NodeWithScore], calibration: Calibration, threshold: float, *, most: int = 3
+) -> Decision:
+    """Whether the read passages (best first) cover this part, and the at most `most` to quote."""
+    probabilities = [calibration(hit.score or 0.0) for hit in read]
+    best = max(probabilities, default=0.0)
+    near = tuple(hit for hit in read if _is_near(part, hit))
+    covered = best >= threshold and bool(near)
+    why = (
+        f"best passage {best:.2f}, threshold {threshold:.2f}"
+        if near
+        else "no passage shares the question's words or meaning"
+    )
+    floor = max(threshold, SECOND_SHARE * best)
+    chosen = [(hit, p) for hit, p in zip(read, probabilities, strict=True) if p >= floor] if covered else []
+    return Decision(part, covered, best, why, tuple(chosen[:most]), near)
+
+
+def _is_near(part: str, hit: NodeWithScore) -> bool:
+    if hit.node.metadata["scores"].get("dense", -1.0) >= NEAR_COSINE:
+        return True
+    asked = set(words.content_words(part))
+    said = set(words.content_words(f"{hit.node.metadata['title']} {hit.node.get_content()}"))
+    return bool(asked) and len(asked & said) / len(asked) >= NEAR_COVERAGE
+
+
+def answer_text(quotes: Sequence[Quote], conflicts: Sequence[tuple[int, int]], not_covered: Sequence[str]) -> str:
+    """What a person reads: each quote with its mark, then what disagrees and what is left open."""
+    lines = [f"“{quote.text}” [{number}]" for number, quote in enumerate(quotes, 1)]
+    for one, other in conflicts:
+        lines.append(f"[{other}] contradicts the question." if not one else f"[{one}] and [{other}] disagree.")
+    lines += [f"Not covered by the documents: {part}" for part in not_covered]
+    return "\n".join(lines)
+
+
+def refusal_text(reason: Reason, request: str | None, nearest: int) -> str:
+    """What a person reads when there is no answer."""
+    text = REQUESTS[request] if reason == "unsupported_request" and request else REFUSALS[reason]
+    return text + (" The nearest passages are shown; they are not an answer." if nearest else "")
+
+
+def find_conflicts(question: str, quotes: Sequence[Quote]) -> tuple[tuple[int, int], ...]:
+    """Pairs of quote numbers (from 1; 0 is the question) that give different values for the same thing."""
+    texts = [question, *(quote.text for quote in quotes)]
+    return tuple(
+        (one, other)
+        for one in range(len(texts))
+        for other in range(one + 1, len(texts))
+        if disagree(texts[one], texts[other])
+    )
+
+
+def disagree(one: str, other: str) -> bool:
+    """Whether two statements of the same thing name different numbers of the same unit, or different dates.
+
+    Different years, or different names on both sides, mean two things rather than one that is disputed.
+    """
+    named, other_named = _name_words(one), _name_words(other)
+    years, other_years = words.years(one), words.years(other)
+    if (named - other_named and other_named - named) or (years and other_years and not years & other_years):
+        return False
+    said, other_said = _statement(one), _statement(other)
+    if not said or not other_said or len(said & other_said) / min(len(said), len(other_said)) < ALIKE:
+        return False
+    units, other_units = _units(one), _units(other)
+    return any(not units[unit] & other_units[unit] for unit in units.keys() & other_units.keys())
+
+
+def _statement(text: str) -> set[str]:
+    return {word for word in words.content_words(text) if not word[0].isdigit()}
+
+
+def _name_words(text: str) -> set[str]:
+    return {word for name in words.names(text) for word in words.content_words(name)}
+
+
+_QUANTITY = re.compile(
+    r"(?P<sign>[$€£¥])?(?P<number>\d[\d.,]*)(?:\s?(?P<percent>%|percent\b|per cent\b))?"
+    r"(?P<after>(?:[\s-]+[^\W\d]+){0,3})"
+)
+
+
+def _units(text: str) -> dict[str, set[float]]:
+    """Unit (currency sign, percent, or one of the three words behind a number) → the values given in it."""
+    units: dict[str, set[float]] = {}
+    for match in _QUANTITY.finditer(text):
+        values = words.numbers(match[0]) - {float(year) for year in words.years(match["number"])}
+        named = [match["sign"]] if match["sign"] else ["%"] if match["percent"] else words.content_words(match["after"])
+        for unit in named:
+            units.setdefault(unit, set()).update(values)
+    return {unit: values for unit, values in units.items() if values}

@@ -1,0 +1,326 @@
+"""Folder → files → `Document`: listing, decoding, title and date; `qa.formats` reads each format's structure."""
+
+import contextlib
+import datetime
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from charset_normalizer import from_bytes
+
+from qa.errors import DocumentError, FolderError
+from qa.formats import READERS, Extract
+from qa.schema import Document, Skipped
+
+IGNORE_FILE = ".qaignore"
+TITLE_CHARS = 120
+LABEL_CHARS = 1000  # how far down a labelled date may stand
+
+_MARKS = (  # longest first: UTF-16's little-endian mark begins UTF-32's
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+_ENCODINGS = (  # told apart by the library; its rarer ones win over these by mistake more often than by right
+    "cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp866 cp874 cp932 cp949 big5 gb18030 euc_jp koi8_r koi8_u"
+    " iso8859_2 iso8859_5 iso8859_7 iso8859_9 iso8859_15 latin_1 mac_roman mac_cyrillic"
+).split()
+SCARCE = 8  # so few letters beyond ASCII tell a library nothing
+# In hardly any word of a western language, but soon in a text of another read as Windows-1252.
+_NOT_WESTERN = re.compile(r"[^\W\d_][¡-©«¬®-³µ¶¸¹»-¿×÷][^\W\d_]|£[^\W\d_]|[a-zß-ÿ][À-ÞŠŒŽŸ]|[ÐðÝýÞþ]")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+
+_MONTHS = "january february march april may june july august september october november december".split()
+_MONTH = "(?P<{0}>" + "|".join(f"{m[:3]}(?:{m[3:]})?" for m in _MONTHS) + r"|sept)\.?"
+_YEAR = r"(?:1\d|20)\d\d"
+_DATE = re.compile(  # one space in the pattern is white space in a line
+    (
+        r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,? )?(?:the )?"
+        rf"(?:(?P<iso>{_YEAR}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?)?)"
+        rf"|(?P<day1>\d{{1,2}})(?:st|nd|rd|th)?(?: of)?(?: |-){_MONTH.format('month1')},?(?: |-)(?P<year1>{_YEAR})"
+        rf"|{_MONTH.format('month2')} (?:(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?,? )?(?P<year2>{_YEAR}))"
+        r"(?![\d-]|\.\d|(?: )?(?:[–/]|to\b|until\b)(?: )?\d)"  # a span of time is not a date
+    ).replace(" ", r"[ \t\xa0]+"),
+    re.IGNORECASE,
+)
+_LABEL = re.compile(
+    r"(?:^|(?<=\r))[ \t*_>#(\[|-]{0,8}"
+    r"(?:date(?: of (?:issue|publication))?|dated|(?:first )?published|(?:publication|release) date|posted|released"
+    r"|(?:last )?(?:updated|modified|revised|reviewed)|issued|effective(?: date)?|valid from|as of)\b"
+    r"(?: on\b| from\b)?[ \t*_]*(?P<colon>[:=|])?[ \t*_]*",
+    re.IGNORECASE | re.MULTILINE,
+)
+# What may stand behind a date whose label has no colon. Anything else is a sentence that begins like a label.
+_LINE_END = re.compile(
+    r"(?:T[\d:.]+Z?|,?[ \t]+(?:at )?\d{1,2}[:.]\d\d\b[^\r\n]{0,12})?[ \t*_)\].;,]*"
+    r"(?:[|·•–—][^\r\n]*|by\b[^\r\n]{0,60})?(?=[\r\n]|\Z)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of the folder and the signature that tells whether it may have changed."""
+
+    path: Path
+    name: str  # relative, with `/`
+    signature: tuple[int, int, int]  # bytes, mtime in ns, inode
+
+
+def list_files(folder: Path) -> tuple[list[File], list[Skipped]]:
+    """The folder's indexable files in order of name, and what is left out with its reason.
+
+    Raises FolderError where the folder itself cannot be read; nothing may be concluded from that.
+    """
+    try:
+        root = folder.resolve(strict=True)
+        os.listdir(root)
+    except FileNotFoundError:
+        raise FolderError(f"{folder} does not exist; pass an existing folder with --docs.") from None
+    except NotADirectoryError:
+        raise FolderError(f"{folder} is not a folder; pass the folder that holds your documents.") from None
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
+        reason = getattr(error, "strerror", None) or "a loop of links"
+        raise FolderError(f"{folder} cannot be read ({reason}); allow reading it and try again.") from None
+    ignored = _ignore_patterns(root)
+    files: list[File] = []
+    skipped: list[Skipped] = []
+    for path in _walk(root, skipped):
+        name = path.relative_to(root).as_posix()
+        reason = _left_out(path, name, root, ignored)
+        if reason:
+            skipped.append(Skipped(path=_printable(name), reason=reason))
+            continue
+        try:
+            info = path.stat()
+        except OSError as error:
+            skipped.append(Skipped(path=name, reason=_why(error)))
+            continue
+        files.append(File(path, name, signature(info)))
+    return sorted(files, key=lambda file: file.name), sorted(skipped, key=lambda item: item.path)
+
+
+def signature(info: os.stat_result) -> tuple[int, int, int]:
+    """What changes when a file may have changed."""
+    return info.st_size, info.st_mtime_ns, info.st_ino
+
+
+def read_document(file: File, *, max_file_mb: float) -> Document:
+    """The file's document; raises DocumentError with a reason that a person can act on."""
+    data = _read_bytes(file.path, max_file_mb)
+    if not data.strip():
+        raise DocumentError("is empty")
+    text, encoding = decode(data)
+    extract = READERS[file.path.suffix.lower()](text)
+    if not extract.text.strip():
+        raise DocumentError("holds no text")
+    return Document(
+        path=file.name,
+        text=extract.text,
+        sha256=text_sha256(extract.text),
+        title=shorten(extract.title or _first_heading(extract) or _first_line(extract) or file.name),
+        date=next(filter(None, map(iso_date, extract.dates)), None) or labelled_date(extract.text[extract.body :]),
+        pages=extract.pages,
+        encoding=encoding,
+        blocks=extract.blocks,
+    )
+
+
+def text_sha256(text: str) -> str:
+    """Hex sha256 of the text in UTF-8."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def decode(data: bytes) -> tuple[str, str]:
+    """The text of the bytes and the encoding's name: a byte-order mark's, UTF-8, else detected."""
+    mark, encoding = next((known for known in _MARKS if data.startswith(known[0])), (b"", "utf-8"))
+    if not mark and b"\0" in data:
+        raise DocumentError("is binary, not text (if it is UTF-16, save it as UTF-8)")
+    try:
+        text = data.decode(encoding).removeprefix("\ufeff" if encoding == "utf-8" and mark else "")
+    except UnicodeDecodeError:
+        if encoding != "utf-8":
+            raise DocumentError(f"is marked as {encoding} but is not; save it as UTF-8") from None
+        text, encoding = _detect(data.removeprefix(mark))
+    if "\0" in text or 50 * len(_CONTROL.findall(text)) > len(text):
+        raise DocumentError("is binary, not text")
+    return text, encoding
+
+
+def _detect(data: bytes) -> tuple[str, str]:
+    """Text that is not UTF-8: mostly UTF-8, plainly Windows-1252 (where a library guesses), or what a library finds."""
+    text = data.decode("utf-8", errors="replace")
+    broken = text.count("\ufffd")
+    beyond_ascii = len(text) - len(text.encode("ascii", errors="ignore"))
+    if beyond_ascii > 10 * broken:
+        return text, f"utf-8 (broken characters replaced: {broken})"
+    matches = from_bytes(data, cp_isolation=list(_ENCODINGS))
+    best = matches.best()
+    with contextlib.suppress(UnicodeDecodeError):
+        western = data.decode("cp1252")
+        high = len(data) - len(data.decode("ascii", errors="ignore"))
+        tied = best is not None and any(one.encoding == "cp1252" and one.chaos <= best.chaos for one in matches)
+        if 3 * high < len(data) and (high <= SCARCE or tied) and not _NOT_WESTERN.search(western):
+            return western, "cp1252"
+    try:
+        if best is not None:
+            return data.decode(best.encoding), best.encoding
+    except UnicodeDecodeError:  # the library looks at samples of a large file
+        pass
+    raise DocumentError("is not text in any known encoding; save it as UTF-8")
+
+
+def iso_date(text: str) -> str | None:
+    """The date that `text` begins with, as ISO, partial dates kept partial; None where there is none."""
+    return _iso(_DATE.match(text.strip()))
+
+
+def labelled_date(text: str) -> str | None:
+    """The first date that stands behind a label ("Date:", "Published on", …) at the start of one of the first lines."""
+    for label in _LABEL.finditer(text, 0, LABEL_CHARS):
+        match = _DATE.match(text, label.end())
+        date = _iso(match)
+        # "Issued: 1500 shares" is not a year; "date 2024-05" needs no colon, as no sentence begins so.
+        named = label["colon"] or label[0].strip(" \t*_>#([|-").lower() == "date"
+        plain = named and date and len(date) > len("2024")
+        if match and date and (plain or _LINE_END.match(text, match.end())):
+            return date
+    return None
+
+
+def _iso(match: re.Match[str] | None) -> str | None:
+    if match is None:
+        return None
+    date = match["iso"]
+    if date is None:
+        month = (match["month1"] or match["month2"]).lower()
+        number = next(number for number, name in enumerate(_MONTHS, 1) if name.startswith(month[:3]))
+        day = match["day1"] or match["day2"]
+        date = f"{match['year1'] or match['year2']}-{number:02}" + (f"-{int(day):02}" if day else "")
+    try:
+        datetime.date.fromisoformat(date + "-01-01"[len(date) - 4 :])
+    except ValueError:  # 30 February
+        return None
+    return str(date)
+
+
+def shorten(text: str, chars: int = TITLE_CHARS) -> str:
+    """`text` on one line, cut at a word with an ellipsis where it is longer than `chars`."""
+    line = " ".join(text.split())
+    return line if len(line) <= chars else line[: chars - 1].rsplit(" ", 1)[0] + "…"
+
+
+def _walk(root: Path, skipped: list[Skipped]) -> Iterator[Path]:
+    def unreadable(error: OSError) -> None:
+        if Path(error.filename) == root:  # it was there a moment ago: unmounted, not empty
+            raise FolderError(f"{root} cannot be read ({error.strerror}); allow reading it and try again.")
+        leave_out(Path(error.filename), _why(error))
+
+    def leave_out(folder: Path, reason: str) -> None:
+        skipped.append(Skipped(path=_printable(folder.relative_to(root).as_posix()) + "/", reason=reason))
+
+    for base, folders, names in os.walk(root, onerror=unreadable):
+        for name in sorted(folders):
+            place = Path(base, name)
+            if name.startswith(".") or place.is_symlink():
+                leave_out(place, "hidden" if name.startswith(".") else "a link to a folder is not followed")
+                folders.remove(name)
+        yield from (Path(base, name) for name in names if name != IGNORE_FILE)
+
+
+def _left_out(path: Path, name: str, root: Path, ignored: list[str]) -> str | None:
+    """Why this path is not indexed, or None."""
+    if _printable(name) != name:
+        return "its name is not valid Unicode; rename it"
+    if path.name.startswith("."):
+        return "hidden"
+    if _is_ignored(name, ignored):
+        return f"left out by {IGNORE_FILE}"
+    try:
+        if path.is_symlink() and not path.resolve(strict=True).is_relative_to(root):
+            return "a link out of the folder is not followed"
+        if not stat.S_ISREG(path.stat().st_mode):
+            return "is not a regular file"
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
+        return "is a broken link" if path.is_symlink() else _why(error)
+    if path.suffix.lower() not in READERS:
+        known = " ".join(sorted(READERS))
+        return f"format {path.suffix or 'without an ending'} is not supported (supported: {known})"
+    return None
+
+
+def _is_ignored(name: str, patterns: list[str]) -> bool:
+    """Whether a pattern matches the file or a folder that it is in, by name or by path; `/` at the end is optional."""
+    parts = name.split("/")
+    paths = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
+    return any(
+        fnmatch(one, pattern.strip("/")) or fnmatch(part, pattern.rstrip("/"))
+        for pattern in patterns
+        for one, part in zip(paths, parts, strict=True)
+    )
+
+
+def _ignore_patterns(root: Path) -> list[str]:
+    """The lines of the folder's `.qaignore`; raises FolderError rather than index what was meant to be left out."""
+    path = root / IGNORE_FILE
+    if not os.path.lexists(path):
+        return []
+    try:
+        lines = _read_bytes(path, 1).decode("utf-8-sig", errors="replace").splitlines()
+    except DocumentError as error:
+        raise FolderError(f"{path} {error}; correct or remove it and try again.") from None
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _printable(name: str) -> str:
+    return name.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def _why(error: OSError | RuntimeError) -> str:
+    return (
+        "is gone" if isinstance(error, FileNotFoundError) else f"cannot be read ({getattr(error, 'strerror', error)})"
+    )
+
+
+def _read_bytes(path: Path, max_file_mb: float) -> bytes:
+    limit = int(max_file_mb * 1_000_000)
+
+    def at_once(name: str, flags: int) -> int:  # a pipe put in the file's place must not hang the run
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+    try:
+        with open(path, "rb", opener=at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise DocumentError("is not a regular file")
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise DocumentError(_why(error)) from None
+    if len(data) > limit:
+        raise DocumentError(f"is larger than {max_file_mb:g} MB; split it or raise QA_MAX_FILE_MB")
+    return data
+
+
+def _first_heading(extract: Extract) -> str | None:
+    """The words of the first heading, without its marks (`# C#` → `C#`)."""
+    for block in extract.blocks:
+        if block.kind == "heading":
+            line = extract.text[block.start : block.end]
+            return (
+                re.sub(r"^[ \t>]*#{1,6}[ \t]+|[ \t]+#+[ \t]*$|\s*[\r\n][ \t>]*[=-]+[ \t]*$", "", line).strip() or None
+            )
+    return None
+
+
+def _first_line(extract: Extract) -> str | None:
+    """The first line behind front matter that has words."""
+    for block in extract.blocks:
+        if block.start >= extract.body and block.kind != "rule":
+            return extract.text[block.start : block.end].splitlines()[0].strip()
+    return None

@@ -1,0 +1,125 @@
+"""The packaged sentence embedder as a LlamaIndex `BaseEmbedding` on ONNX Runtime: no torch, no network."""
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from numpy.typing import NDArray
+from pydantic import PrivateAttr
+from tokenizers import Encoding, Tokenizer
+
+from qa.errors import ModelError
+
+VERSION = "2"  # part of the store's fingerprint: raise it when what is embedded changes
+MODELS = Path(__file__).parent / "models"
+MODEL = MODELS / "all-minilm-l6-v2"
+WINDOW_TOKENS = 160  # special tokens included
+TITLE_TOKENS = 16
+DIMENSIONS = 384
+
+ort.disable_telemetry_events()
+
+
+class PackagedEmbedding(BaseEmbedding):
+    """all-MiniLM-L6-v2, int8. Vectors have DIMENSIONS entries and length 1, so their dot product is the cosine."""
+
+    _threads: int = PrivateAttr()
+    _session: ort.InferenceSession = PrivateAttr()
+    _tokenizer: Tokenizer = PrivateAttr()
+
+    def __init__(self, *, threads: int, folder: Path = MODEL, **kwargs: Any) -> None:
+        super().__init__(model_name="all-MiniLM-L6-v2-int8", **kwargs)
+        # Several texts at a time on one thread each: faster than one on several, and see `embed`.
+        self._threads = threads
+        self._session = open_session(folder / "model.onnx", threads=1)
+        self._tokenizer = open_tokenizer(folder / "tokenizer.json")
+        self._tokenizer.enable_truncation(WINDOW_TOKENS)
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors [len(texts), DIMENSIONS] in the order of `texts`; the same text has the same vector in any company.
+
+        Each text runs by itself: activations are quantised by the range of the whole batch, which would move a
+        vector by up to 0.02 of cosine with the texts that happen to share its batch. Nothing is padded either.
+        """
+        encodings = self._tokenizer.encode_batch_fast([encodable(text) for text in texts])
+        vectors = np.empty((len(encodings), DIMENSIONS), np.float32)
+        with ThreadPoolExecutor(self._threads) as threads:
+            for row, vector in enumerate(threads.map(self._run, encodings)):
+                vectors[row] = vector
+        return vectors
+
+    def _run(self, encoding: Encoding) -> NDArray[np.float32]:
+        ids = np.array([encoding.ids], np.int64)
+        feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        vector: NDArray[np.float32] = self._session.run(None, feed)[0][0]
+        return vector
+
+    def _get_query_embedding(self, query: str) -> list[float]:
+        return self._get_text_embedding(query)
+
+    async def _aget_query_embedding(self, query: str) -> list[float]:
+        return self._get_query_embedding(query)
+
+    def _get_text_embedding(self, text: str) -> list[float]:
+        return self._get_text_embeddings([text])[0]
+
+    def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+        vectors: list[list[float]] = self.embed(texts).tolist()
+        return vectors
+
+
+def open_session(path: Path, *, threads: int) -> ort.InferenceSession:
+    """An ONNX Runtime session on the CPU; raises ModelError unless the file is the one that was packaged."""
+    file_sha256(path)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def open_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer without truncation and padding; raises ModelError unless the file is the packaged one."""
+    file_sha256(path)
+    return Tokenizer.from_file(str(path))
+
+
+@cache
+def file_sha256(path: Path) -> str:
+    """The hex sha256 of a packaged file; raises ModelError unless it is the one in SHA256SUMS beside it."""
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        sums = dict(line.split()[::-1] for line in (path.parent / "SHA256SUMS").read_text().splitlines())
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path.name} cannot be read ({error}); reinstall the package.") from None
+    if sums.get(path.name) != digest:
+        raise ModelError(f"{path.parent.name}/{path.name} is damaged; reinstall the package.")
+    return digest
+
+
+def encodable(text: str) -> str:
+    """`text` with a question mark for each lone surrogate, which no tokenizer takes; of the same length."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def passage_text(title: str, text: str) -> str:
+    """What stands for a passage in the vector space: its title, cut to TITLE_TOKENS, then itself."""
+    ends = token_ends(title)
+    return f"{title[: ends[TITLE_TOKENS - 1]] if len(ends) > TITLE_TOKENS else title}\n{text}"
+
+
+@cache
+def _counting_tokenizer() -> Tokenizer:
+    return open_tokenizer(MODEL / "tokenizer.json")
+
+
+def token_ends(text: str) -> list[int]:
+    """Where each token ends in `text`, in characters; special tokens left out. All models share this vocabulary."""
+    encoding = _counting_tokenizer().encode(encodable(text), add_special_tokens=False)
+    return [end for _, end in encoding.offsets]

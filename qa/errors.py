@@ -1,0 +1,53 @@
+"""Every error a user can meet, one root; each message is one line that says what to do next.
+
+QAError
+├── FolderError        the documents folder is missing, unreadable or not a folder
+├── DocumentError      one file cannot be read; it is skipped with this reason
+├── StoreError         the store cannot be opened, read or written
+│   ├── StoreBusy      another process is writing
+│   └── StoreDamaged   the library's own data are damaged
+├── ModelError         packaged weights are missing or damaged
+├── QuestionError      the question, its history or its filter is not usable
+├── QuoteError         a quote is not the exact slice it claims to be (promise 1)
+└── ReplayError        a trace cannot be replayed, and what has changed
+"""
+
+
+class QAError(Exception):
+    """Root of all errors raised on purpose; `str(error)` is one line for a person."""
+
+
+class FolderError(QAError):
+    """The documents folder is missing, unreadable or not a folder."""
+
+
+class DocumentError(QAError):
+    """One file cannot be read; the rest is indexed."""
+
+
+class StoreError(QAError):
+    """The store cannot be opened, read or written."""
+
+
+class StoreBusy(StoreError):
+    """Another process is writing to the store."""
+
+
+class StoreDamaged(StoreError):
+    """The library's own data are damaged and must be rebuilt."""
+
+
+class ModelError(QAError):
+    """Packaged weights are missing or damaged."""
+
+
+class QuestionError(QAError):
+    """The question, its history or its document filter is not usable."""
+
+
+class QuoteError(QAError):
+    """A quote is not the exact slice it claims to be."""
+
+
+class ReplayError(QAError):
+    """A trace cannot be replayed; the message names what has changed."""

@@ -1,0 +1,287 @@
+"""Makes the store equal to the folder: add, replace, drop, reconcile.
+
+The order of writes is what keeps promise 6. New text is stored unpublished, its vectors are written, then one
+SQLite transaction publishes it in place of the old. What is gone from the folder is dropped before anything
+is added; its vectors go last. A run that is stopped anywhere leaves only work that the next run finishes.
+"""
+
+import hashlib
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from filelock import FileLock
+
+from qa import chunks, embed
+from qa.config import Config
+from qa.documents import File, list_files, read_document
+from qa.embed import PackagedEmbedding
+from qa.errors import DocumentError, FolderError, StoreError
+from qa.library import VERSION as LIBRARY_VERSION
+from qa.library import Library, disk_error
+from qa.schema import Document, Skipped
+from qa.vectors import PROBES, Vectors, hold
+
+log = logging.getLogger(__name__)
+
+FLUSH_CHUNKS = 256  # embedded and written together; also what an interrupted run may have to embed again
+FIRST_RUN_WAIT_S = 600.0
+SETTLED_NS = 2_000_000_000  # a file changed more recently than this may change again within one tick of its clock
+LIBRARY_NAMES = ("library.sqlite", "library.sqlite-wal", "library.sqlite-shm")
+STORE_NAMES = frozenset((*LIBRARY_NAMES, "vectors", "vectors.lock", "vectors.state", "writer.lock"))
+
+Progress = Callable[[int, int, int], None]
+"""Called with files done, files to do, chunks embedded so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a run did, in paths (chunks embedded: a number)."""
+
+    added: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    embedded: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.replaced or self.dropped)
+
+
+class Store:
+    """A store on disk: `library.sqlite`, the vectors, two locks; mode 0700. `afresh` throws away what is there."""
+
+    def __init__(self, path: Path, docs: Path, *, afresh: bool = False) -> None:
+        self.path = path
+        self.docs = docs
+        _make_private(path, docs)
+        self._lock = FileLock(path / "writer.lock")
+        self.vectors = Vectors(path / "vectors")
+        if afresh or _known_fingerprint(path) != fingerprint():
+            with self.writing(wait_s=FIRST_RUN_WAIT_S):
+                self._start_over(afresh)
+        self.library = Library(path / "library.sqlite")
+
+    @contextmanager
+    def writing(self, *, wait_s: float = 0) -> Iterator[None]:
+        """Be the one writer, in this thread and among all processes; raises StoreBusy."""
+        busy = f"another process is indexing into {self.path}; wait until it has finished."
+        with hold(self._lock, wait_s=wait_s, busy=busy):
+            yield
+
+    def _start_over(self, afresh: bool) -> None:
+        known = None if afresh else _known_fingerprint(self.path)
+        if known == fingerprint():
+            return  # another process was faster
+        if known:
+            log.warning("The store was written by another version; it is rebuilt from the folder.")
+        for name in LIBRARY_NAMES:
+            (self.path / name).unlink(missing_ok=True)
+        self.vectors.destroy()
+        fresh = Library(self.path / "library.sqlite")
+        fresh.set_meta("folder", str(self.docs.resolve()))
+        fresh.set_meta("fingerprint", fingerprint())  # last: what has one is whole
+        fresh.close()
+
+    def close(self) -> None:
+        """Release all files."""
+        self.vectors.close()
+        self.library.close()
+
+
+def sync(
+    store: Store, embedder: PackagedEmbedding, config: Config, progress: Progress | None = None, *, wait_s: float = 0
+) -> Changes:
+    """Make the store equal to the folder; raises FolderError (nothing is touched), StoreBusy or StoreError."""
+    with store.writing(wait_s=wait_s):
+        files, skipped = list_files(store.docs)
+        library = store.library
+        before = library.signatures()
+        gone = sorted(before.keys() - {file.name for file in files})
+        library.drop(gone)
+        if not store.vectors.are_sound(library.chunk_ids()[:: max(1, library.count_chunks() // PROBES)]):
+            log.warning("The vectors are damaged; they are rebuilt.")
+            library.set_meta("rebuilding", "1")  # until then, published passages are found by their words alone
+            store.vectors.destroy()
+        to_do = [file for file in files if before.get(file.name) != file.signature]
+        now_ns = time.time_ns()
+        batch = _Batch(store, embedder)
+        for done, file in enumerate(to_do):
+            if progress:
+                progress(done, len(to_do), batch.embedded)
+            try:
+                document = read_document(file, max_file_mb=config.max_file_mb)
+                batch.add(_settled(file, now_ns), document)
+            except DocumentError as error:
+                skipped.append(Skipped(path=file.name, reason=str(error)))
+                library.drop([file.name])
+        batch.flush()
+        skipped.sort(key=lambda item: item.path)
+        if skipped != library.skipped():
+            library.set_skipped(skipped)
+        doomed = library.purge()
+        if doomed:
+            store.vectors.delete(doomed)
+            library.forget_doomed(doomed)
+        if store.vectors.count() != library.count_chunks():
+            log.warning("The vectors are not those of the library; they are repaired.")
+            reconcile_vectors(store, embedder)
+        if library.meta("rebuilding"):
+            library.set_meta("rebuilding", "")
+        if library.meta("complete") is None:
+            library.set_meta("complete", "1")
+        if progress and to_do:
+            progress(len(to_do), len(to_do), batch.embedded)
+        return Changes(
+            added=tuple(name for name in batch.published if name not in before),
+            replaced=tuple(name for name in batch.published if name in before),
+            dropped=tuple(gone),
+            skipped=tuple(skipped),
+            embedded=batch.embedded,
+        )
+
+
+def reconcile_vectors(store: Store, embedder: PackagedEmbedding) -> tuple[int, int]:
+    """Give each passage its vector and delete all others; returns how many were (added, deleted). Writer only."""
+    library, vectors = store.library, store.vectors
+    wanted = library.chunk_ids()
+    there = frozenset(vectors.all_ids())
+    extra = sorted(there.difference(wanted))
+    vectors.delete(extra)
+    missing = [one for one in wanted if one not in there]
+    for first in range(0, len(missing), FLUSH_CHUNKS):
+        some = library.passages(missing[first : first + FLUSH_CHUNKS])
+        texts = [embed.passage_text(one.title, one.text) for one in some]
+        vectors.add([one.chunk for one in some], embedder.embed(texts))
+    return len(missing), len(extra)
+
+
+def _settled(file: File, now_ns: int) -> File:
+    """`file` as the next run shall know it: never as unchanged where it could have changed unseen."""
+    size, mtime_ns, inode = file.signature
+    return file if abs(now_ns - mtime_ns) > SETTLED_NS else File(file.path, file.name, (size, -1, inode))
+
+
+class _Batch:
+    """Documents on their way in: text stored at once, vectors and publication once FLUSH_CHUNKS have gathered."""
+
+    def __init__(self, store: Store, embedder: PackagedEmbedding) -> None:
+        self._store = store
+        self._embedder = embedder
+        # file, content, the content's key, (id, text) of what is to be embedded
+        self._waiting: list[tuple[File, int, str, list[tuple[str, str]]]] = []
+        self.published: list[str] = []
+        self.embedded = 0
+
+    def add(self, file: File, document: Document) -> None:
+        document = replace(document, title=embed.encodable(document.title))  # YAML can spell what UTF-8 cannot
+        key = content_key(document, file.path.suffix.lower())
+        state = self._store.library.content_state(key)
+        if state and state[1]:
+            if not self._store.library.resign(file, state[0]):  # else it was only touched
+                self._publish(file, state[0])
+            return
+        waiting = next((content for _, content, waiting_key, _ in self._waiting if waiting_key == key), None)
+        if waiting is not None:  # the same content twice in one run
+            self.flush()
+            self._publish(file, waiting)
+            return
+        if state:  # a run was stopped amid this content
+            content, parts = state[0], self._store.library.chunks_of(state[0])
+            missing = set(self._store.vectors.missing([part.id for part in parts]))
+        else:
+            sentences = chunks.split_sentences(document)
+            parts = chunks.split_document(document.text, sentences, embed.token_ends, key=key)
+            content = self._store.library.add_pending(key, document, sentences, parts)
+            missing = {part.id for part in parts}
+        texts = [
+            (part.id, embed.passage_text(document.title, document.text[part.start : part.end]))
+            for part in parts
+            if part.id in missing
+        ]
+        self._waiting.append((file, content, key, texts))
+        if sum(len(texts) for *_, texts in self._waiting) >= FLUSH_CHUNKS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the vectors of all that waits, then publish it."""
+        flat = [one for *_, texts in self._waiting for one in texts]
+        for first in range(0, len(flat), FLUSH_CHUNKS):
+            some = flat[first : first + FLUSH_CHUNKS]
+            self._store.vectors.add([one for one, _ in some], self._embedder.embed([text for _, text in some]))
+            self.embedded += len(some)
+        for file, content, _, _ in self._waiting:
+            self._publish(file, content)
+        self._waiting = []
+
+    def _publish(self, file: File, content: int) -> None:
+        self._store.library.publish(content, file)
+        self.published.append(file.name)
+
+
+def content_key(document: Document, format_name: str) -> str:
+    """Names a content: the same text, title, date and format give the same key, whatever the file is called."""
+    facts = "\0".join((document.sha256, document.title, document.date or "", format_name))
+    return hashlib.sha256(facts.encode()).hexdigest()[:32]
+
+
+def fingerprint() -> str:
+    """What a store's vectors and intervals depend on; stores of different fingerprints are never mixed."""
+    parts = (LIBRARY_VERSION, chunks.VERSION, embed.VERSION, embed.file_sha256(embed.MODEL / "model.onnx"))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def forget_store(path: Path) -> bool:
+    """Erase a store; False where there is none. Raises StoreBusy, or StoreError for a folder that is not a store."""
+    if not path.exists():
+        return False
+    foreign = _foreign(path)
+    if foreign or not (path / "library.sqlite").exists():
+        raise StoreError(f"{path} is not a store{f' (it holds {foreign[0]})' if foreign else ''}; nothing was erased.")
+    busy = f"another process is indexing into {path}; nothing was erased."
+    with hold(FileLock(path / "writer.lock"), wait_s=0, busy=busy):
+        Vectors(path / "vectors").destroy()  # waits for who reads them
+        shutil.rmtree(path)
+    return True
+
+
+def _foreign(path: Path) -> list[str]:
+    """What is in this folder but belongs to no store."""
+    return sorted(one.name for one in path.iterdir() if one.name not in STORE_NAMES)
+
+
+def _known_fingerprint(path: Path) -> str | None:
+    """The fingerprint of the library in this folder; None where there is no library, "" for a half-made one."""
+    if not (path / "library.sqlite").exists():
+        return None
+    known = Library(path / "library.sqlite")
+    try:
+        return known.meta("fingerprint") or ""
+    finally:
+        known.close()
+
+
+def _make_private(path: Path, docs: Path) -> None:
+    """Create the store's folder with mode 0700, outside of the documents folder."""
+    try:
+        if not docs.is_dir():
+            raise FolderError(
+                f"{docs} does not exist or is not a folder; pass the folder that holds your documents with --docs."
+            )
+    except OSError as error:
+        raise FolderError(f"{docs} cannot be read ({error.strerror}); allow reading it and try again.") from None
+    try:
+        if path.resolve().is_relative_to(docs.resolve()):
+            raise StoreError(f"the store {path} would lie inside the documents folder; pass a --store outside of it.")
+        path.mkdir(parents=True, exist_ok=True)
+        if not (path / "library.sqlite").exists() and (foreign := _foreign(path)):
+            # Whose ever folder this is, neither its mode nor what is in it is ours to change.
+            raise StoreError(f"{path} is not a store (it holds {foreign[0]}); pass another folder as --store.")
+        os.chmod(path, 0o700)
+    except OSError as error:
+        raise disk_error(error, path) from None

@@ -1,0 +1,607 @@
+"""SQLite: documents, sentences, chunks and their BM25 index; the single source of truth for text and offsets.
+
+A content is a text with its title and date, stored once however many files hold it. It is `pending` until all
+its vectors are written, then published in one transaction. Chunk ids whose vectors are still to be deleted
+wait in `doomed`. Whatever stops a writer, what is published is complete and the next run takes up the rest.
+"""
+
+import errno
+import itertools
+import json
+import os
+import re
+import sqlite3
+import threading
+import unicodedata
+import weakref
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qa.documents import File, text_sha256
+from qa.errors import StoreDamaged, StoreError
+from qa.schema import Chunk, Document, DocumentInfo, Sentence, Skipped
+from qa.words import FUNCTION_WORDS
+
+VERSION = "1"  # part of the store's fingerprint: raise it when tables change
+COMMON_SHARE = 0.05  # a term in more of the chunks than this costs more than it tells …
+COMMON_CHUNKS = 2000  # … where it is in at least so many
+RARE_TERMS = 3  # kept when all of a question's terms are common
+MAX_TERMS = 64  # of a question, the rarest
+TITLE_WEIGHT = 0.5
+CACHED_CHARS = 50_000_000
+
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE contents (  -- AUTOINCREMENT: a reader may still hold the text of an id that is gone
+  id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, published INTEGER NOT NULL DEFAULT 0,
+  sha256 TEXT NOT NULL, text TEXT NOT NULL, title TEXT NOT NULL, date TEXT, pages INTEGER, encoding TEXT NOT NULL);
+CREATE TABLE documents (  -- TEXT: what a file system counts in may exceed 63 bits
+  path TEXT PRIMARY KEY, content INTEGER NOT NULL REFERENCES contents(id),
+  bytes INTEGER NOT NULL, mtime_ns TEXT NOT NULL, inode TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX documents_content ON documents(content);
+CREATE TABLE sentences (
+  content INTEGER NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, kind TEXT NOT NULL,
+  level INTEGER NOT NULL, page INTEGER, locator TEXT, PRIMARY KEY (content, start)) WITHOUT ROWID;
+CREATE TABLE chunks (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, chunk TEXT NOT NULL UNIQUE,
+  content INTEGER NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL);
+CREATE INDEX chunks_content ON chunks(content);
+CREATE TABLE doomed (chunk TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE skipped (path TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
+CREATE VIRTUAL TABLE words USING fts5(text, title, content='', tokenize='porter unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE terms USING fts5vocab(words, 'row');
+"""
+_UNSPACED = re.compile(
+    r"([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])"
+)
+_SENTENCE = 'start, "end", kind, level, page, locator'
+_TOKEN = re.compile(r"[^\W_][\w\u0300-\u036f]*")  # combining marks belong to their letter
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A published chunk and what is known of the document that it is cited from."""
+
+    chunk: str
+    content: int
+    document: str
+    also_in: tuple[str, ...]  # further files with the same content
+    start: int
+    end: int
+    text: str
+    title: str
+    date: str | None
+    sha256: str
+    sentences: tuple[Sentence, ...]  # all that it touches; only an over-long one reaches beyond it
+
+
+class _Connection:
+    """A thread's connection, closed when the thread ends."""
+
+    def __init__(self, db: sqlite3.Connection, file: tuple[int, int] | None) -> None:
+        self.db = db
+        self.file = file  # to which it is a connection, whatever has taken its place since
+        weakref.finalize(self, db.close)
+
+
+class Library:
+    """One store's SQLite file. Safe to share between threads; one process writes (see `qa.indexing`)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: tuple[int, int] | None = None
+        self._local = threading.local()
+        self._connections: weakref.WeakSet[_Connection] = weakref.WeakSet()
+        self._texts: OrderedDict[int, str] = OrderedDict()
+        self._cached_chars = 0
+        self._lock = threading.Lock()  # of the cache and the set of connections
+        self._fingerprint = (-1, "")  # generation, and what was the fingerprint then
+        try:
+            self._create_tables()
+        except BaseException:
+            self.close()
+            raise
+
+    def _create_tables(self) -> None:
+        if self._is_empty():
+            with self.write() as db:
+                if self._is_empty():
+                    for statement in _SCHEMA.split(";\n"):
+                        db.execute(statement)
+
+    # -- connections ---------------------------------------------------------------------------
+
+    def _connect(self) -> sqlite3.Connection:
+        connection: _Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+            connection = _Connection(db, _file_id(self.path))
+            with self._lock:
+                self._connections.add(connection)
+                self._file = self._file or connection.file
+            db.row_factory = sqlite3.Row
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("PRAGMA trusted_schema = OFF")
+            self._local.connection = connection
+        # Ids begin anew in a store that was rebuilt: what this process remembers would be of other texts.
+        if connection.file != self._file or _file_id(self.path) != self._file:
+            raise StoreError(f"{self.path} was erased or rebuilt by another process; start this one again.")
+        return connection.db
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """One consistent snapshot for all reads of this thread inside; may be nested."""
+        with self._translated():
+            db = self._connect()
+            if db.in_transaction:
+                yield db
+                return
+            try:
+                db.execute("BEGIN")
+                yield db
+            finally:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing."""
+        with self._translated():
+            db = self._connect()
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                yield db
+                db.execute("COMMIT")
+            finally:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise _store_error(error, self.path) from error
+
+    def close(self) -> None:
+        """Close the connections of all threads; a later call opens another."""
+        with self._lock:
+            for connection in self._connections:
+                connection.db.close()
+        self._local = threading.local()
+
+    def _is_empty(self) -> bool:
+        with self.read() as db:
+            return db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+
+    # -- what the store is ---------------------------------------------------------------------
+
+    def meta(self, name: str) -> str | None:
+        """A named fact about the store: `fingerprint`, `folder`, `generation`."""
+        with self.read() as db:
+            row = db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_meta(self, name: str, value: str) -> None:
+        with self.write() as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def generation(self) -> int:
+        """A number that grows with every change that a question could notice."""
+        return int(self.meta("generation") or 0)
+
+    def documents(self) -> list[DocumentInfo]:
+        """All documents in order of path."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT d.path, c.title, c.date, c.pages, c.sha256, d.bytes, c.encoding,"
+                " (SELECT count(*) FROM chunks WHERE content = c.id) AS chunks"
+                " FROM documents d JOIN contents c ON c.id = d.content ORDER BY d.path"
+            ).fetchall()
+        return [DocumentInfo(**dict(row)) for row in rows]
+
+    def signatures(self) -> dict[str, tuple[int, int, int]]:
+        """Path → (bytes, mtime in ns, inode) as of indexing."""
+        with self.read() as db:
+            rows = db.execute("SELECT path, bytes, mtime_ns, inode FROM documents").fetchall()
+        return {row[0]: (row[1], int(row[2]), int(row[3])) for row in rows}
+
+    def known(self, paths: Sequence[str]) -> dict[str, tuple[str, tuple[int, int, int]]]:
+        """Path → (sha256 of its text, signature) for those of the paths that are indexed."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT d.path, c.sha256, d.bytes, d.mtime_ns, d.inode FROM documents d"
+                " JOIN contents c ON c.id = d.content WHERE d.path IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(paths)),),
+            ).fetchall()
+        return {row[0]: (row[1], (row[2], int(row[3]), int(row[4]))) for row in rows}
+
+    def fingerprint(self) -> str:
+        """Names what the store holds: equal for equal documents, weights and boundaries."""
+        with self.read() as db:
+            generation = self.generation()
+            if self._fingerprint[0] != generation:
+                rows = db.execute(
+                    "SELECT d.path, c.key FROM documents d JOIN contents c ON c.id = d.content ORDER BY d.path"
+                )
+                facts = json.dumps([self.meta("fingerprint"), *map(list, rows)])
+                self._fingerprint = (generation, text_sha256(facts))
+            return self._fingerprint[1]
+
+    def skipped(self) -> list[Skipped]:
+        """What the last run left out, and why."""
+        with self.read() as db:
+            rows = db.execute("SELECT path, reason FROM skipped ORDER BY path").fetchall()
+        return [Skipped(path=row[0], reason=row[1]) for row in rows]
+
+    def count_chunks(self, documents: Sequence[str] | None = None) -> int:
+        """How many chunks a question may be answered from."""
+        with self.read() as db:
+            active, values = _active(documents)
+            return int(db.execute(f"SELECT count(*) FROM chunks WHERE content IN ({active})", values).fetchone()[0])
+
+    def chunk_ids(self, documents: Sequence[str] | None = None) -> list[str]:
+        """The ids of those chunks."""
+        with self.read() as db:
+            active, values = _active(documents)
+            rows = db.execute(f"SELECT chunk FROM chunks WHERE content IN ({active}) ORDER BY id", values)
+            return [row[0] for row in rows]
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def search(self, question: str, limit: int, documents: Sequence[str] | None = None) -> list[tuple[str, float]]:
+        """(chunk id, BM25 score, higher is better) of the best chunks, best first; ties by id of the chunk."""
+        with self.read() as db:
+            query = self._match(db, question)
+            if not query:
+                return []
+            active, values = _active(documents)
+            rows = db.execute(
+                f"SELECT chunks.chunk, -bm25(words, 1.0, {TITLE_WEIGHT}) AS score FROM words"
+                " JOIN chunks ON chunks.id = words.rowid"
+                f" WHERE words MATCH ? AND chunks.content IN ({active}) ORDER BY score DESC, chunks.id LIMIT ?",
+                (query, *values, limit),
+            ).fetchall()
+        return [(row[0], float(row[1])) for row in rows]
+
+    def _match(self, db: sqlite3.Connection, question: str) -> str:
+        """The FTS5 query: the question's rarest terms, quoted, joined by OR. Nothing of a question is syntax.
+
+        Function words count only where there are no others: in a small collection even "how" and "many" are rare.
+        """
+        tokens = list(dict.fromkeys(_TOKEN.findall(search_text(question))))
+        tokens = [token for token in tokens if token.lower() not in FUNCTION_WORDS] or tokens
+        total = db.execute("SELECT count(*) FROM chunks").fetchone()[0]
+        of_stem = dict(zip(reversed(self._stems(tokens)), reversed(tokens), strict=True))  # the first of each
+        counts: dict[str, int] = {}
+        for stem, token in of_stem.items():
+            row = stem and db.execute("SELECT doc FROM terms WHERE term = ?", (stem,)).fetchone()
+            if row:
+                counts[token] = row[0]
+        rare = sorted(counts, key=lambda token: (counts[token], token))
+        common = max(COMMON_CHUNKS, COMMON_SHARE * total)
+        kept = [token for token in rare if counts[token] <= common] or rare[:RARE_TERMS]
+        return " OR ".join(f'"{token}"' for token in kept[:MAX_TERMS])
+
+    def _stems(self, tokens: list[str]) -> list[str | None]:
+        """Each token's form in the index, by SQLite's own tokenizer; None for what it drops."""
+        stemmer: _Connection | None = getattr(self._local, "stemmer", None)
+        if stemmer is None:
+            db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            stemmer = _Connection(db, None)
+            db.execute("CREATE VIRTUAL TABLE t USING fts5(w, tokenize='porter unicode61 remove_diacritics 2')")
+            db.execute("CREATE VIRTUAL TABLE v USING fts5vocab(t, 'instance')")
+            self._local.stemmer = stemmer
+        db = stemmer.db
+        db.execute("BEGIN")
+        db.executemany("INSERT INTO t(rowid, w) VALUES (?, ?)", enumerate(tokens))
+        stems = dict(db.execute("SELECT doc, term FROM v ORDER BY doc, offset DESC").fetchall())
+        db.execute("ROLLBACK")
+        return [stems.get(number) for number in range(len(tokens))]
+
+    def passages(self, chunks: Sequence[str], documents: Sequence[str] | None = None) -> list[Passage]:
+        """The published passages of these chunk ids, in their order; ids that are not (any more) there are left out."""
+        with self.read() as db:
+            active, values = _active(documents)
+            rows = db.execute(
+                'SELECT k.chunk, k.start, k."end", c.id, c.title, c.date, c.sha256 FROM chunks k'
+                " JOIN contents c ON c.id = k.content"
+                f" WHERE k.chunk IN (SELECT value FROM json_each(?)) AND c.id IN ({active})",
+                (json.dumps(list(chunks)), *values),
+            ).fetchall()
+            allowed = None if documents is None else frozenset(documents)
+            paths = {row["id"]: self._paths(db, row["id"], allowed) for row in rows}
+            found = {
+                row["chunk"]: Passage(
+                    chunk=row["chunk"],
+                    content=row["id"],
+                    document=paths[row["id"]][0],
+                    also_in=paths[row["id"]][1:],
+                    start=row["start"],
+                    end=row["end"],
+                    text=self.text(row["id"])[row["start"] : row["end"]],
+                    title=row["title"],
+                    date=row["date"],
+                    sha256=row["sha256"],
+                    sentences=tuple(self.sentences(row["id"], row["start"], row["end"])),
+                )
+                for row in rows
+            }
+        return [found[chunk] for chunk in chunks if chunk in found]
+
+    def _paths(self, db: sqlite3.Connection, content: int, allowed: frozenset[str] | None) -> tuple[str, ...]:
+        rows = db.execute("SELECT path FROM documents WHERE content = ? ORDER BY path", (content,))
+        return tuple(row[0] for row in rows if allowed is None or row[0] in allowed)
+
+    def text(self, content: int) -> str:
+        """The whole text of a content; raises StoreDamaged where it is not what was indexed."""
+        with self._lock:
+            if content in self._texts:
+                self._texts.move_to_end(content)
+                return self._texts[content]
+        text = self._stored_text(content)
+        with self._lock:
+            if content not in self._texts:
+                self._texts[content] = text
+                self._cached_chars += len(text)
+            while self._cached_chars > CACHED_CHARS and len(self._texts) > 1:
+                self._cached_chars -= len(self._texts.popitem(last=False)[1])
+        return text
+
+    def _stored_text(self, content: int) -> str:
+        with self.read() as db:
+            row = db.execute("SELECT text, sha256 FROM contents WHERE id = ?", (content,)).fetchone()
+        if row is None:
+            raise StoreError("a document was replaced while it was being read; ask again.")
+        text: str = row["text"]
+        if text_sha256(text) != row["sha256"]:
+            raise StoreDamaged(f"{self.path} holds a damaged text; run `qa check` to rebuild the store.")
+        return text
+
+    def sentences(self, content: int, start: int, end: int) -> list[Sentence]:
+        """The sentences that touch `start:end`, in order."""
+        with self.read() as db:
+            # No sentence starts inside another, so the last one that starts at or before `start` is the first.
+            rows = db.execute(
+                f"SELECT {_SENTENCE} FROM sentences WHERE content = ? AND start < ? AND start >= coalesce("
+                ' (SELECT max(start) FROM sentences WHERE content = ? AND start <= ?), 0) AND "end" > ? ORDER BY start',
+                (content, end, content, start, start),
+            ).fetchall()
+        return [Sentence(*row) for row in rows]
+
+    def context(self, content: int, start: int, end: int) -> tuple[str, str]:
+        """What a reader needs beside the sentences `start:end`: (before, after), either may be empty.
+
+        Before a list item stands the sentence that introduces the list, before a table row the table's first row.
+        """
+        with self.read() as db:
+            earlier = db.execute(
+                f"SELECT {_SENTENCE} FROM sentences WHERE content = ? AND start < ? AND kind != 'rule'"
+                " ORDER BY start DESC LIMIT 200",
+                (content, start),
+            ).fetchall()
+            later = db.execute(
+                f"SELECT {_SENTENCE} FROM sentences WHERE content = ? AND start >= ?"
+                " AND kind NOT IN ('rule', 'heading') ORDER BY start LIMIT 1",
+                (content, end),
+            ).fetchall()
+            own = self.sentences(content, start, end)
+        text = self.text(content)
+        kind = own[0].kind if own else "text"
+        before = [Sentence(*row) for row in earlier]
+        if kind == "item":
+            before = [one for one in before if one.kind != "item"]
+        elif kind == "row":
+            rows = list(itertools.takewhile(lambda one: one.kind == "row", before))
+            before = rows[-1:] or before
+        if before and before[0].kind == "heading":
+            before = []  # it is the quote's `heading`
+        after = [Sentence(*row) for row in later]
+        return _slice(text, before[:1]), _slice(text, after)
+
+    def heading(self, content: int, position: int) -> str | None:
+        """The headings that `position` stands under, outermost first, joined by " › "."""
+        with self.read() as db:
+            rows = db.execute(
+                'SELECT start, "end", level FROM sentences'
+                " WHERE content = ? AND kind = 'heading' AND start <= ? ORDER BY start",
+                (content, position),
+            ).fetchall()
+        path: list[tuple[int, str]] = []
+        for row in rows:
+            words = self.text(content)[row["start"] : row["end"]].strip("#=- \t\r\n")
+            path = [one for one in path if one[0] < row["level"]] + [(row["level"], words)]
+        return " › ".join(words for _, words in path) or None
+
+    def verify(self) -> None:
+        """Raises StoreDamaged unless all that is stored keeps the laws of texts, chunks and index."""
+        with self.read() as db:
+            if db.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
+                raise StoreDamaged(f"{self.path} is damaged.")
+            for content, key in db.execute("SELECT id, key FROM contents").fetchall():
+                text, parts = self._stored_text(content), self.chunks_of(content)
+                sentences = self.sentences(content, 0, len(text))
+                named = all(part.id == f"{key}-{part.start}-{part.end}" for part in parts)
+                if not (named and _cover(text, parts) and _cover(text, sentences)):
+                    raise StoreDamaged(f"{self.path} holds damaged passages.")
+            lost = "SELECT 1 FROM documents WHERE content NOT IN (SELECT id FROM contents WHERE published)"
+            if db.execute(lost).fetchone():
+                raise StoreDamaged(f"{self.path} holds a document without its text.")
+            indexed = db.execute(
+                "SELECT k.id FROM chunks k JOIN contents c ON c.id = k.content WHERE c.published ORDER BY k.id"
+            ).fetchall()
+            if [row[0] for row in indexed] != [row[0] for row in db.execute("SELECT rowid FROM words ORDER BY rowid")]:
+                raise StoreDamaged(f"{self.path} holds a damaged word index.")
+        with self.write() as db:
+            db.execute("INSERT INTO words(words) VALUES ('integrity-check')")
+
+    # -- writing (the one writer's) ------------------------------------------------------------
+
+    def content_state(self, key: str) -> tuple[int, bool] | None:
+        """(id, published) of the content with this key."""
+        with self.read() as db:
+            row = db.execute("SELECT id, published FROM contents WHERE key = ?", (key,)).fetchone()
+        return None if row is None else (row[0], bool(row[1]))
+
+    def add_pending(self, key: str, document: Document, sentences: Iterable[Sentence], chunks: Iterable[Chunk]) -> int:
+        """Store a content that no question sees yet; returns its id."""
+        with self.write() as db:
+            db.execute(
+                "INSERT INTO contents(key, sha256, text, title, date, pages, encoding) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (key, document.sha256, document.text, document.title, document.date, document.pages, document.encoding),
+            )
+            content: int = db.execute("SELECT last_insert_rowid()").fetchone()[0]
+            db.executemany(
+                "INSERT INTO sentences VALUES (?, ?, ?, ?, ?, ?, ?)",
+                ((content, s.start, s.end, s.kind, s.level, s.page, s.locator) for s in sentences),
+            )
+            db.executemany(
+                'INSERT INTO chunks(chunk, content, start, "end") VALUES (?, ?, ?, ?)',
+                ((chunk.id, content, chunk.start, chunk.end) for chunk in chunks),
+            )
+            # The ids may wait for deletion from an earlier life of the same content.
+            db.execute("DELETE FROM doomed WHERE chunk IN (SELECT chunk FROM chunks WHERE content = ?)", (content,))
+        return content
+
+    def chunks_of(self, content: int) -> list[Chunk]:
+        """The chunks of a content, published or not, in order."""
+        with self.read() as db:
+            rows = db.execute('SELECT chunk, start, "end" FROM chunks WHERE content = ? ORDER BY id', (content,))
+            return [Chunk(*row) for row in rows]
+
+    def publish(self, content: int, file: File) -> None:
+        """Let `file` be this content from now on, in place of what it was. All its vectors must be written."""
+        with self.write() as db:
+            row = db.execute("SELECT text, title, published FROM contents WHERE id = ?", (content,)).fetchone()
+            if not row["published"]:
+                db.executemany("INSERT INTO words(rowid, text, title) VALUES (?, ?, ?)", _words(db, content, row))
+                db.execute("UPDATE contents SET published = 1 WHERE id = ?", (content,))
+            values = (file.name, content, *_signature(file))
+            db.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)", values)
+            db.execute("DELETE FROM skipped WHERE path = ?", (file.name,))
+            _advance(db)
+
+    def resign(self, file: File, content: int) -> bool:
+        """Note that a file has been touched but not changed; False where it is not this content."""
+        with self.write() as db:
+            update = "UPDATE documents SET bytes = ?, mtime_ns = ?, inode = ? WHERE path = ? AND content = ?"
+            return db.execute(update, (*_signature(file), file.name, content)).rowcount > 0
+
+    def distrust_signatures(self) -> None:
+        """Have the next run read and hash every file again."""
+        with self.write() as db:
+            db.execute("UPDATE documents SET mtime_ns = '-1'")
+
+    def drop(self, paths: Iterable[str]) -> None:
+        """Never cite these paths again."""
+        with self.write() as db:
+            if db.executemany("DELETE FROM documents WHERE path = ?", [(path,) for path in paths]).rowcount > 0:
+                _advance(db)
+
+    def set_skipped(self, skipped: Iterable[Skipped]) -> None:
+        """Replace what the last run left out."""
+        with self.write() as db:
+            db.execute("DELETE FROM skipped")
+            db.executemany(
+                "INSERT OR REPLACE INTO skipped VALUES (?, ?)", [(item.path, item.reason) for item in skipped]
+            )
+
+    def purge(self) -> list[str]:
+        """Erase contents that no document has; returns the chunk ids whose vectors are to be deleted."""
+        with self.write() as db:
+            unused = "SELECT id FROM contents WHERE id NOT IN (SELECT content FROM documents)"
+            for (content,) in db.execute(unused).fetchall():
+                row = db.execute("SELECT text, title, published FROM contents WHERE id = ?", (content,)).fetchone()
+                if row["published"]:
+                    delete = "INSERT INTO words(words, rowid, text, title) VALUES ('delete', ?, ?, ?)"
+                    db.executemany(delete, _words(db, content, row))
+                db.execute("INSERT OR IGNORE INTO doomed SELECT chunk FROM chunks WHERE content = ?", (content,))
+                for table in ("chunks", "sentences"):
+                    db.execute(f"DELETE FROM {table} WHERE content = ?", (content,))
+                db.execute("DELETE FROM contents WHERE id = ?", (content,))
+            return [row[0] for row in db.execute("SELECT chunk FROM doomed")]
+
+    def forget_doomed(self, chunks: Iterable[str]) -> None:
+        """The vectors of these chunk ids are deleted."""
+        with self.write() as db:
+            db.executemany("DELETE FROM doomed WHERE chunk = ?", ((chunk,) for chunk in chunks))
+
+
+def search_text(text: str) -> str:
+    """`text` with one form for each letter, and a space around those of the scripts that put none between words."""
+    return _UNSPACED.sub(r" \1 ", unicodedata.normalize("NFKC", text))
+
+
+def _slice(text: str, sentences: Sequence[Sentence]) -> str:
+    return text[sentences[0].start : sentences[-1].end] if sentences else ""
+
+
+def _signature(file: File) -> tuple[int, str, str]:
+    size, mtime_ns, inode = file.signature
+    return size, str(mtime_ns), str(inode)
+
+
+def _cover(text: str, intervals: Sequence[Sentence] | Sequence[Chunk]) -> bool:
+    """Whether the intervals lie inside the text and leave nothing but white space outside of all of them."""
+    at = 0
+    for one in intervals:
+        if not 0 <= one.start < one.end <= len(text) or text[at : one.start].strip():
+            return False
+        at = max(at, one.end)
+    return not text[at:].strip()
+
+
+def _words(db: sqlite3.Connection, content: int, row: sqlite3.Row) -> list[tuple[int, str, str]]:
+    chunks = db.execute('SELECT id, start, "end" FROM chunks WHERE content = ?', (content,))
+    title = search_text(row["title"])
+    return [(number, search_text(row["text"][start:end]), title) for number, start, end in chunks]
+
+
+def _active(documents: Sequence[str] | None) -> tuple[str, tuple[Any, ...]]:
+    """SQL for the ids of the contents a question may use, and its values."""
+    if documents is None:
+        return "SELECT content FROM documents", ()
+    return "SELECT content FROM documents WHERE path IN (SELECT value FROM json_each(?))", (
+        json.dumps(list(documents)),
+    )
+
+
+def _advance(db: sqlite3.Connection) -> None:
+    db.execute(
+        "INSERT INTO meta VALUES ('generation', '1')"
+        " ON CONFLICT(name) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)"
+    )
+
+
+def disk_error(error: OSError, place: Path) -> StoreError:
+    """What to tell a person whose system cannot read or write in `place`."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return StoreError(f"the disk that holds {place} is full; free some space and run again, nothing is lost.")
+    reason = error.strerror or error
+    return StoreError(f"{place} cannot be used ({reason}); check its permissions or pass another --store.")
+
+
+def _store_error(error: sqlite3.Error, path: Path) -> StoreError:
+    text = str(error)
+    if "disk is full" in text:
+        return disk_error(OSError(errno.ENOSPC, text), path.parent)
+    if "locked" in text or "busy" in text:
+        return StoreError(f"{path} is in use by another program; try again when it has finished.")
+    if "readonly" in text or "unable to open" in text:
+        return disk_error(OSError(errno.EACCES, text), path)
+    if any(sign in text for sign in ("malformed", "not a database", "no such table", "no such column", "corrupt")):
+        return StoreDamaged(f"{path} is damaged ({text}); run `qa check` to rebuild the store.")
+    return StoreError(f"{path} cannot be used ({text}); run `qa check`.")
+
+
+def _file_id(path: Path) -> tuple[int, int] | None:
+    try:
+        info = os.stat(path)
+    except OSError:
+        return None
+    return info.st_dev, info.st_ino

@@ -1,0 +1,1 @@
+"""The models the package ships, and the scripts that make and measure them."""

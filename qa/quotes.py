@@ -1,0 +1,154 @@
+"""Spans → quotes: whole sentences inside the passage they were read in, collapsed and verified."""
+
+from collections.abc import Iterable, Sequence
+
+from llama_index.core.schema import NodeWithScore
+
+from qa.chunks import clause_ends
+from qa.documents import text_sha256
+from qa.errors import QuoteError
+from qa.library import Library
+from qa.schema import Place, Quote, Sentence
+from qa.words import CLINGING, NEGATIONS
+
+MAX_SENTENCES = 3
+MAX_CHARS = 500
+MIN_CUT_CHARS = 100  # a shorter part of a long sentence ("However,") says nothing
+
+_QUOTE_MARKS = str.maketrans({**dict.fromkeys("‘’‚‛‹›´`", "'"), **dict.fromkeys("“”„‟«»", '"')})
+
+
+def quote_spans(
+    text: str, sentences: Sequence[Sentence], passage: tuple[int, int], span: tuple[int, int]
+) -> tuple[int, int] | None:
+    """The interval to quote for `span`: whole sentences inside the passage, None where that cannot be done safely.
+
+    A sentence that takes back part of the one before it ("Except …", "Not …") goes with it, where both fit. A
+    sentence longer than MAX_CHARS, or than its passage, is cut at its last clause end there, unless something is
+    denied or excepted behind it, or the answer lies behind it.
+    """
+    start, end = passage
+    quotable = [one for one in sentences if one.kind not in ("rule", "heading") and one.start >= start]
+    touched = [one for one in quotable if one.start < span[1] and one.end > span[0]]
+    if not touched:
+        return None
+    first = quotable.index(touched[0])
+    if touched[0].end > end or touched[0].end - touched[0].start > MAX_CHARS:
+        return _cut_long(text, touched[0], end, span)
+    last = first
+    while last + 1 < len(quotable) and (quotable[last + 1] in touched or _clings(text, quotable[last + 1])):
+        if not _fits(quotable, first, last + 1, end):
+            break
+        last += 1
+    while first and _clings(text, quotable[first]) and _fits(quotable, first - 1, last, end):
+        first -= 1
+    return quotable[first].start, quotable[last].end
+
+
+def make_quotes(library: Library, chosen: Iterable[tuple[NodeWithScore, float]]) -> list[Quote]:
+    """A verified quote for each (hit, probability) that has one, in order, the same text only once."""
+    quotes: dict[str, Quote] = {}
+    for hit, probability in chosen:
+        quote = _make_quote(library, hit, probability)
+        if quote is None:
+            continue
+        key = same_text(quote.text)
+        known = quotes.get(key)
+        if known is None:
+            quotes[key] = quote
+        else:
+            places = {(p.document, p.start): p for p in (*known.also_at, _place(quote), *quote.also_at)}
+            places.pop((known.document, known.start), None)
+            quotes[key] = known.model_copy(update={"also_at": tuple(places[place] for place in sorted(places))})
+    return _without_overlaps(list(quotes.values()))
+
+
+def same_text(text: str) -> str:
+    """Equal for two texts only where they differ in nothing but case, white space and the form of quote marks.
+
+    Not `casefold`, which makes two names one (Weiß, Weiss).
+    """
+    return " ".join(text.lower().translate(_QUOTE_MARKS).split())
+
+
+def verify_quote(quote: Quote, text: str) -> None:
+    """Promise 1: raises QuoteError unless the quote is the exact slice of this document's text."""
+    exact = quote.text and text[quote.start : quote.end] == quote.text
+    if not exact or quote.end - quote.start != len(quote.text):  # a slice forgives an end beyond the text
+        raise QuoteError(f"a quote from {quote.document} is not what stands at {quote.start}:{quote.end}.")
+    if text_sha256(text) != quote.document_sha256:
+        raise QuoteError(f"{quote.document} is not the text that was quoted.")
+
+
+def _make_quote(library: Library, hit: NodeWithScore, probability: float) -> Quote | None:
+    node, metadata = hit.node, hit.node.metadata
+    start: int = node.start_char_idx  # type: ignore[attr-defined]
+    end: int = node.end_char_idx  # type: ignore[attr-defined]
+    content = metadata["content"]
+    text = library.text(content)
+    sentences = library.sentences(content, start, end)
+    interval = quote_spans(text, sentences, (start, end), tuple(metadata.get("span") or (start, end)))
+    if interval is None:
+        return None
+    if CLINGING.match(text, interval[1]):
+        return None  # what follows takes part of it back and does not fit
+    before, after = library.context(content, *interval)
+    first = next(one for one in sentences if one.start == interval[0])
+    quote = Quote(
+        text=text[slice(*interval)],
+        document=metadata["document"],
+        title=metadata["title"],
+        date=metadata["date"],
+        page=first.page,
+        locator=first.locator,
+        heading=library.heading(content, interval[0]),
+        start=interval[0],
+        end=interval[1],
+        document_sha256=metadata["sha256"],
+        score=probability,
+        before=before,
+        after=after,
+        also_at=tuple(Place(document=path, start=interval[0], end=interval[1]) for path in metadata["also_in"]),
+    )
+    try:
+        verify_quote(quote, text)
+    except QuoteError:
+        return None
+    return quote
+
+
+def _cut_long(text: str, sentence: Sentence, passage_end: int, span: tuple[int, int]) -> tuple[int, int] | None:
+    start = sentence.start
+    answer_end = span[1] if span[1] < sentence.end else start  # a span of the whole sentence names no place
+    ends = clause_ends(text, start, min(start + MAX_CHARS, passage_end))
+    # A dash opens an aside as often as it ends a clause; only those before one are white space.
+    end = max((end for end in ends if not text[end - 1].isspace()), default=start)
+    taken_back = NEGATIONS.search(text, end, sentence.end) or CLINGING.match(text, sentence.end)
+    if taken_back or end < answer_end or end - start <= MIN_CUT_CHARS:
+        return None  # an earlier clause end would leave out even more
+    return start, end
+
+
+def _fits(quotable: Sequence[Sentence], first: int, last: int, passage_end: int) -> bool:
+    return (
+        last - first < MAX_SENTENCES
+        and quotable[last].end <= passage_end
+        and quotable[last].end - quotable[first].start <= MAX_CHARS
+    )
+
+
+def _clings(text: str, sentence: Sentence) -> bool:
+    return CLINGING.match(text, sentence.start, sentence.end) is not None
+
+
+def _place(quote: Quote) -> Place:
+    return Place(document=quote.document, start=quote.start, end=quote.end)
+
+
+def _without_overlaps(quotes: list[Quote]) -> list[Quote]:
+    """The quotes without those that lie inside or across an earlier one of the same document."""
+    kept: list[Quote] = []
+    for quote in quotes:
+        if not any(q.document == quote.document and q.start < quote.end and quote.start < q.end for q in kept):
+            kept.append(quote)
+    return kept

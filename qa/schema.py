@@ -1,0 +1,211 @@
+"""The types, in flow order: frozen dataclasses inside, frozen pydantic at the boundary.
+
+All offsets count Unicode code points in `Document.text`; `start` is inclusive, `end` exclusive.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Kind = Literal["text", "item", "row", "code", "heading", "rule"]
+"""`rule` is markup without content (table rulers, thematic breaks): indexed, never quoted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One paragraph, list item, table row, heading … of a document, tight (no outer white space)."""
+
+    start: int
+    end: int
+    kind: Kind = "text"
+    level: int = 0  # of a heading, 1 is the top
+    page: int | None = None
+    locator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One file's extracted text and what is known about it. `path` is relative to the folder, with `/`."""
+
+    path: str
+    text: str
+    sha256: str  # of text, UTF-8
+    title: str
+    date: str | None  # ISO, possibly partial: 2023, 2023-11, 2023-11-24
+    pages: int | None
+    encoding: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """The smallest thing that can be quoted: a sentence, list item, table row, heading or line of code."""
+
+    start: int
+    end: int
+    kind: Kind = "text"
+    level: int = 0
+    page: int | None = None
+    locator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A run of whole sentences of one document (of one over-long sentence: a piece), as an interval."""
+
+    id: str
+    start: int
+    end: int
+
+
+class Boundary(BaseModel):
+    """Base of everything that crosses the package's boundary."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Skipped(Boundary):
+    """A file that is not indexed, and why."""
+
+    path: str
+    reason: str
+
+
+class DocumentInfo(Boundary):
+    """One indexed document, as `qa documents` lists it."""
+
+    path: str
+    title: str
+    date: str | None
+    pages: int | None
+    sha256: str
+    bytes: int = Field(ge=0)
+    chunks: int = Field(ge=0)
+    encoding: str
+
+
+class DocumentList(Boundary):
+    """What `qa documents --json` prints."""
+
+    documents: tuple[DocumentInfo, ...]
+    skipped: tuple[Skipped, ...]
+
+
+class Turn(Boundary):
+    """One earlier turn of a conversation. It helps to read the next question and is never a source."""
+
+    question: str
+    text: str = ""
+
+
+class BatchLine(Boundary):
+    """One line of `qa ask --batch`."""
+
+    id: Any = None
+    question: str
+    documents: tuple[str, ...] | None = None
+    history: tuple[Turn, ...] = ()
+
+
+class Place(Boundary):
+    """Where else a quote's identical text stands."""
+
+    document: str
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+
+
+class Quote(Boundary):
+    """A verbatim slice: `document.text[start:end] == text` and `sha256(document.text) == document_sha256`."""
+
+    text: str
+    document: str
+    title: str
+    date: str | None
+    page: int | None
+    locator: str | None
+    heading: str | None
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+    document_sha256: str
+    score: float = Field(ge=0, le=1)
+    before: str
+    after: str
+    also_at: tuple[Place, ...] = ()
+
+
+class Hit(Boundary):
+    """A retrieved passage; `scores` by stage: dense (cosine), keyword (BM25, higher is better), fused, reader (0–1)."""
+
+    document: str
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+    part: int = Field(ge=0, description="which part of the question it was retrieved for")
+    scores: dict[str, float]
+
+
+class Verdict(Boundary):
+    """What was decided about one part of the question."""
+
+    part: str
+    covered: bool
+    probability: float = Field(ge=0, le=1)
+    why: str
+
+
+class Trace(Boundary):
+    """Why this answer: all that `Assistant.replay` needs, and all that a person may want to check."""
+
+    question: str
+    history: tuple[Turn, ...]
+    documents: tuple[str, ...] | None
+    hits: tuple[Hit, ...]
+    threshold: float
+    verdicts: tuple[Verdict, ...]
+    versions: dict[str, str]
+    models: dict[str, str]
+    store: str
+    timings_ms: dict[str, float]
+    skipped: tuple[Skipped, ...]
+
+
+Reason = Literal[
+    "empty_question", "no_documents", "nothing_relevant", "not_covered", "unsupported_request", "unverified"
+]
+
+
+class _Result(Boundary):
+    question: str
+    asked: str
+    text: str
+    confidence: float = Field(ge=0, le=1, description="calibrated probability that the quotes answer the question")
+    trace: Trace
+
+
+class Answered(_Result):
+    """The documents cover the question: 1–3 quotes (up to 6 when several things are asked)."""
+
+    status: Literal["answered"] = "answered"
+    short_answer: str | None
+    quotes: tuple[Quote, ...] = Field(min_length=1, max_length=6)
+    conflicts: tuple[tuple[int, int], ...] = ()  # 1-based quote numbers that disagree; 0 is the question
+    not_covered: tuple[str, ...] = ()
+
+
+class Refused(_Result):
+    """The documents do not cover the question: a result, not an exception."""
+
+    status: Literal["refused"] = "refused"
+    reason: Reason
+    nearest: tuple[Quote, ...] = Field(default=(), max_length=3)  # not an answer
+
+
+Answer = Annotated[Answered | Refused, Field(discriminator="status")]
+
+
+class Stage(Boundary):
+    """Progress of `Assistant.stream`: `searching`, then `reading` with the number of passages."""
+
+    name: Literal["searching", "reading"]
+    passages: int | None = None

@@ -1,0 +1,194 @@
+"""The command line to the letter: exit codes, streams, one line out per line in."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from qa.schema import Answered, Refused
+from tests import invariants
+from tests.conftest import ROOT, SEEDS
+
+COVERED = "How many Ukrainians were freed in 2024?"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cli") / "store"
+
+
+def qa(*args: str | Path, stdin: str | bytes = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    data = stdin.encode() if isinstance(stdin, str) else stdin
+    done = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning:qa", "-m", "qa", *map(str, args)],
+        input=data,
+        capture_output=True,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        check=False,
+    )
+    out, err = done.stdout.decode(), done.stderr.decode()
+    assert "Traceback" not in err, err
+    return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+
+def test_the_covered_question_is_answered_with_its_place(store: Path) -> None:
+    done = qa("ask", COVERED, "--docs", SEEDS, "--store", store, "--json")
+    assert done.returncode == 0
+    answer = Answered.model_validate_json(done.stdout)
+    assert any("1,358" in quote.text for quote in answer.quotes)
+    invariants.every_promise(answer, SEEDS)
+    assert all(line.startswith("Skipped: ") for line in done.stderr.splitlines())
+    assert qa("ask", COVERED, "--docs", SEEDS, "--store", store, "--json").stderr == ""
+
+
+def test_the_uncovered_question_is_refused_with_exit_code_3(store: Path) -> None:
+    done = qa("ask", "What is the capital of France?", "--docs", SEEDS, "--store", store, "--json")
+    assert done.returncode == 3
+    refusal = Refused.model_validate_json(done.stdout)
+    invariants.every_promise(refusal, SEEDS)
+    readable = qa("ask", "What is the capital of France?", "--docs", SEEDS, "--store", store)
+    assert readable.returncode == 3
+    assert readable.stdout.startswith(f"Refused ({refusal.reason})")
+
+
+def test_the_empty_question_is_refused(store: Path) -> None:
+    done = qa("ask", "  ", "--docs", SEEDS, "--store", store, "--json")
+    assert (done.returncode, json.loads(done.stdout)["reason"]) == (3, "empty_question")
+
+
+def test_a_batch_answers_every_line_in_order_and_goes_on_after_bad_ones(store: Path) -> None:
+    good = [
+        {"id": n, "question": question}
+        for n, question in enumerate(
+            [COVERED, "What is the capital of France?", "", "who is oleksandr kononenko"] * 124
+        )
+    ]
+    bad: dict[int, tuple[bytes, object]] = {
+        7: (b"not json", None),
+        50: (b'{"id": "x", "question": 5}', "x"),
+        51: (b'{"id": "y"}', "y"),
+        200: (b'{"id": "z", "question": "a", "surprise": 1}', "z"),
+        201: (b'{"id": "u", "question": "a", "documents": ["nowhere.txt"]}', "u"),
+        300: (b"\xff\xfe", None),
+        301: (b"", None),
+        302: (b'"just a string"', None),
+    }
+    lines = [json.dumps(line).encode() for line in good]
+    expected: list[object] = [line["id"] for line in good]
+    for number, (line, identity) in sorted(bad.items()):
+        lines.insert(number, line)
+        expected.insert(number, identity)
+    lines = lines[:500]
+    done = qa("ask", "--batch", "-", "--json", "--docs", SEEDS, "--store", store, stdin=b"\n".join(lines) + b"\n")
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [result["id"] for result in results] == expected[:500]
+    assert [number for number, result in enumerate(results) if "error" in result] == sorted(bad)
+    assert done.returncode == 1
+    for number, result in enumerate(results):
+        if number not in bad:
+            kind = {"answered": Answered, "refused": Refused}[result["status"]]
+            assert result.pop("id") is not None
+            invariants.every_promise(kind.model_validate(result), SEEDS)
+    same = [result["quotes"] for result in results if result.get("question") == COVERED]
+    assert len(same) > 100
+    assert all(quotes == same[0] for quotes in same)
+
+
+def test_a_batch_without_mistakes_exits_with_0_refusals_included(store: Path, tmp_path: Path) -> None:
+    batch = tmp_path / "questions.jsonl"
+    batch.write_text(
+        json.dumps({"question": "And in 2023?", "history": [{"question": COVERED, "text": "x"}], "documents": None})
+        + "\n"
+        + json.dumps({"id": [1], "question": COVERED, "documents": ["000_2ab587bfd70437e4.txt"]})
+    )
+    done = qa("ask", "--batch", batch, "--json", "--docs", SEEDS, "--store", store)
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert done.returncode == 0
+    assert "2023" in first["asked"]
+    assert first["asked"] != first["question"]
+    assert second["id"] == [1]
+    assert {quote["document"] for quote in second["quotes"]} == {"000_2ab587bfd70437e4.txt"}
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["ask"],
+        ["ask", "a", "--batch", "-", "--json"],
+        ["ask", "--batch", "-"],
+        ["ask", "a", "b"],
+        ["ask", "a", "--nonsense"],
+        ["nonsense"],
+    ],
+)
+def test_wrong_use_exits_with_2(args: list[str]) -> None:
+    done = qa(*args)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr
+
+
+@pytest.mark.parametrize("command", ["ask", "index", "documents", "check"])
+def test_a_missing_folder_is_one_line_and_exit_code_1(command: str, tmp_path: Path) -> None:
+    args = [command, *(["a question"] if command == "ask" else [])]
+    done = qa(*args, "--docs", tmp_path / "nowhere", "--store", tmp_path / "store")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "--docs" in done.stderr
+
+
+def test_an_empty_folder_is_refused_as_no_documents(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    done = qa("ask", "anything?", "--docs", tmp_path / "docs", "--store", tmp_path / "store", "--json")
+    assert (done.returncode, json.loads(done.stdout)["reason"]) == (3, "no_documents")
+
+
+def test_index_documents_check_and_forget(tmp_path: Path) -> None:
+    docs, store = tmp_path / "docs", tmp_path / "store"
+    docs.mkdir()
+    (docs / "rules.md").write_text("# Rules\n\nDogs are not allowed in the pool.\n")
+    (docs / "photo.png").write_bytes(b"\x89PNG")
+    (docs / "empty.txt").write_bytes(b"")
+    where = ("--docs", docs, "--store", store)
+    first = qa("index", *where)
+    assert first.returncode == 0
+    assert "1 documents: 1 added" in first.stdout
+    assert "photo.png" in first.stderr
+    assert "empty.txt: is empty" in first.stderr
+    assert "1 passages embedded" in first.stdout
+    assert "0 passages embedded" in qa("index", *where).stdout
+    listed = json.loads(qa("documents", *where, "--json").stdout)
+    assert [one["path"] for one in listed["documents"]] == ["rules.md"]
+    assert {one["path"] for one in listed["skipped"]} == {"photo.png", "empty.txt"}
+    assert "1 documents, 1 passages" in qa("check", *where).stdout
+    assert "Erased" in qa("forget", *where).stdout
+    assert not store.exists()
+    assert "no store" in qa("forget", *where).stdout
+    assert (docs / "rules.md").exists()
+
+
+def test_forget_erases_only_stores(tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("mine")
+    done = qa("forget", "--docs", SEEDS, "--store", tmp_path)
+    assert done.returncode == 1
+    assert (tmp_path / "precious.txt").exists()
+
+
+def test_the_default_store_is_named_after_the_folder_and_private(tmp_path: Path) -> None:
+    docs = tmp_path / "my notes"
+    docs.mkdir()
+    (docs / "a.txt").write_text("The pool opens at nine.")
+    assert qa("index", "--docs", docs, QA_DATA_DIR=str(tmp_path / "data")).returncode == 0
+    (store,) = (tmp_path / "data").iterdir()
+    assert store.name.startswith("my notes-")
+    assert len(store.name.rsplit("-", 1)[1]) == 12
+    assert store.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_bad_setting_is_one_line(tmp_path: Path) -> None:
+    done = qa("index", "--docs", SEEDS, "--store", tmp_path / "s", QA_THREADS="many")
+    assert done.returncode == 1
+    assert "QA_THREADS" in done.stderr

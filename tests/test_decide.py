@@ -1,0 +1,95 @@
+"""Deciding is arithmetic: shown here by hand."""
+
+import math
+
+import pytest
+from llama_index.core.schema import NodeWithScore, TextNode
+
+from qa.decide import Calibration, decide, disagree, find_conflicts
+from qa.schema import Quote
+
+NEUTRAL = Calibration(slope=1.0, intercept=0.0)
+
+
+def hit(score: float, text: str = "The pool opens at nine.", cosine: float = 0.6) -> NodeWithScore:
+    node = TextNode(text=text, start_char_idx=0, end_char_idx=len(text))
+    node.metadata = {"title": "Pool", "scores": {"dense": cosine}}
+    return NodeWithScore(node=node, score=score)
+
+
+def quote(text: str) -> Quote:
+    return Quote(
+        text=text, document="a.txt", title="a", date=None, page=None, locator=None, heading=None, start=0,
+        end=len(text), document_sha256="0", score=0.5, before="", after="",
+    )  # fmt: skip
+
+
+def test_calibration_is_platt_scaling() -> None:
+    assert NEUTRAL(0.3) == pytest.approx(0.3)
+    scaled = Calibration(slope=2.0, intercept=-1.0)
+    assert scaled(0.5) == pytest.approx(1 / (1 + math.e))
+    assert 0 < scaled(0.0) < scaled(0.2) < scaled(0.9) < scaled(1.0) < 1
+
+
+def test_the_threshold_decides() -> None:
+    at = decide("When does the pool open?", [hit(0.5)], NEUTRAL, 0.5)
+    below = decide("When does the pool open?", [hit(0.499)], NEUTRAL, 0.5)
+    assert (at.covered, below.covered) == (True, False)
+    assert below.near
+    assert not below.chosen
+    assert not decide("When does the pool open?", [], NEUTRAL, 0.0).covered
+
+
+def test_a_passage_that_comes_not_near_answers_nothing_however_it_was_scored() -> None:
+    far = decide("What is the capital of France?", [hit(0.99, cosine=0.1)], NEUTRAL, 0.5)
+    assert not far.covered
+    assert not far.near
+    by_words = decide("When does the pool open?", [hit(0.9, cosine=0.1)], NEUTRAL, 0.5)
+    assert by_words.covered
+
+
+def test_further_passages_are_quoted_only_when_about_as_probable() -> None:
+    chosen = decide("pool?", [hit(0.9), hit(0.75), hit(0.7), hit(0.1)], NEUTRAL, 0.5).chosen
+    assert [round(probability, 2) for _, probability in chosen] == [0.9, 0.75]
+    assert len(decide("pool?", [hit(0.9)] * 5, NEUTRAL, 0.5).chosen) == 3
+    assert len(decide("pool?", [hit(0.9)] * 5, NEUTRAL, 0.5, most=1).chosen) == 1
+
+
+CONFLICTS = [
+    ("An adult ticket costs 12 euros.", "An adult ticket costs 15 euros."),
+    ("The retention window is 30 days.", "The retention window is 14 days."),
+    ("Staff receive 25 days of paid leave.", "All staff receive 28 days of paid annual leave."),
+    ("In 2024 the office had 40 employees.", "In 2024 the office had 45 employees."),
+    ("The deposit is $200 per room.", "The deposit is $250 per room."),
+    ("The discount for members is 10 percent.", "The discount for members is 15%."),
+]
+NOT_CONFLICTS = [
+    ("An adult ticket costs 12 euros.", "An adult ticket costs 12 euros in all pools."),
+    ("In 2023 the office had 40 employees.", "In 2024 the office had 45 employees."),
+    ("Ukraine returned 42 defenders in April.", "Russia returned 30 civilians in July."),
+    ("The pool opens at nine.", "The library has 4 floors."),
+    ("The window is 30 days.", "The window is 2 metres wide."),
+    ("The fee is 1,000 euros.", "The fee is 1000 euros."),
+    ("Alice Smith received 12 votes.", "Bob Jones received 15 votes."),
+    ("There were 1,358 soldiers.", "There were soldiers."),
+]
+
+
+@pytest.mark.parametrize("pair", CONFLICTS)
+def test_conflicts_are_found(pair: tuple[str, str]) -> None:
+    assert disagree(*pair)
+    assert disagree(*reversed(pair))
+    assert find_conflicts("How is it?", [quote(text) for text in pair]) == ((1, 2),)
+
+
+@pytest.mark.parametrize("pair", NOT_CONFLICTS)
+def test_look_alikes_are_not_conflicts(pair: tuple[str, str]) -> None:
+    assert not disagree(*pair)
+    assert not disagree(*reversed(pair))
+
+
+def test_a_number_in_the_question_may_be_contradicted() -> None:
+    quotes = [quote("In 2024 the office had 45 employees.")]
+    assert find_conflicts("Why did the office have 60 employees in 2024?", quotes) == ((0, 1),)
+    assert find_conflicts("Why did the office have 45 employees in 2024?", quotes) == ()
+    assert find_conflicts("How many employees did the office have in 2023?", quotes) == ()

@@ -1,0 +1,337 @@
+"""The harness: planted faults are each named by the right metric, case files with mistakes are reported in full."""
+
+import json
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from eval import answerers, record, report
+from eval.__main__ import main
+from eval.exam import CaseError, Gold, Placed
+from eval.run import Exam, load_exam, make_record, run_exam
+from qa.documents import text_sha256
+from qa.schema import Answered, Hit, Quote, Refused, Trace, Turn
+
+DOCS = {
+    "pool.txt": "Pool rules\n\nThe pool opens at nine. Dogs are not allowed in the pool. Bring a towel.\n\n"
+    "Please close the door.\n\nThe sauna is on the second floor.\n\nPlease close the door.\n",
+    "fees.txt": "Fees\n\nAdults pay 12 euros. Children pay 5 euros. Towels cost 3 euros.\n",
+    "old.txt": "Old fees\n\nAdults pay 10 euros. The pool opens at ten.\n",
+}
+GOLD = {
+    "When does the pool open?": ("pool.txt", "The pool opens at nine."),
+    "What do adults pay?": ("fees.txt", "Adults pay 12 euros."),
+    "Where is the sauna?": ("pool.txt", "The sauna is on the second floor."),
+    "May I bring my dog?": ("pool.txt", "Dogs are not allowed in the pool."),
+    "What does a towel cost?": ("fees.txt", "Towels cost 3 euros."),
+    "What should be shut?": ("pool.txt", "Please close the door."),
+}
+OPEN = ["Who owns the pool?", "What do dogs pay?", "When was the sauna built?", "What do adults pay on Mondays?"]
+FAULT = Callable[[Answered | Refused], Answered | Refused]
+
+
+def lines() -> list[dict[str, Any]]:
+    cases = []
+    for number, (question, (document, quote)) in enumerate(GOLD.items()):
+        gold: dict[str, Any] = {"document": document, "quote": quote}
+        if quote == "Please close the door.":
+            gold["nth"] = 2
+        cases.append({"id": f"yes-{number}", "kind": "fact", "turns": [question], "answerable": True, "gold": [gold]})
+    cases[1]["distractors"] = [{"document": "old.txt", "quote": "Adults pay 10 euros."}]
+    for number, question in enumerate(OPEN):
+        near = {"document": "pool.txt", "quote": "The pool opens at nine."}
+        open_ = {"kind": "near_miss", "turns": [question], "answerable": False, "near": near}
+        cases.append({"id": f"no-{number}", **open_})
+    return cases
+
+
+@pytest.fixture(scope="module")
+def docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("docs")
+    for name, text in DOCS.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exam(docs: Path, tmp_path_factory: pytest.TempPathFactory) -> Exam:
+    path = tmp_path_factory.mktemp("cases") / "small.jsonl"
+    path.write_text("".join(json.dumps(case) + "\n" for case in lines()))
+    return load_exam([path], docs)
+
+
+def quote(document: str, start: int, end: int, **changes: Any) -> Quote:
+    text = DOCS[document]
+    facts = dict.fromkeys(("date", "page", "locator", "heading"))
+    facts |= {"text": text[start:end], "document": document, "title": "t", "start": start, "end": end, "score": 0.9}
+    return Quote(**{**facts, "document_sha256": text_sha256(text), "before": "", "after": "", **changes})
+
+
+def answered(question: str, quotes: Sequence[Quote], confidence: float = 0.9) -> Answered:
+    hits = tuple(Hit(document=name, start=0, end=len(text), part=0, scores={}) for name, text in DOCS.items())
+    trace = Trace(
+        question=question, history=(), documents=None, hits=hits, threshold=0.5, verdicts=(), versions={}, models={},
+        store="s", timings_ms={"search": 1.0}, skipped=(),
+    )  # fmt: skip
+    marks = " ".join(f"[{number}]" for number in range(1, len(quotes) + 1))
+    return Answered(
+        question=question,
+        asked=question,
+        text=marks,
+        confidence=confidence,
+        trace=trace,
+        short_answer=None,
+        quotes=tuple(quotes),
+    )
+
+
+def refused(question: str) -> Refused:
+    trace = answered(question, [quote("pool.txt", 0, 10)]).trace
+    return Refused(question=question, asked=question, text="no", confidence=0.1, trace=trace, reason="not_covered")
+
+
+def oracle(exam: Exam) -> dict[str, Answered | Refused]:
+    """The perfect answers."""
+    found: dict[str, Answered | Refused] = {}
+    for placed in exam.cases:
+        question = placed.case.turns[-1]
+        gold = [part[0] for part in placed.parts]
+        found[question] = answered(question, [quote(*one) for one in gold]) if gold else refused(question)
+    return found
+
+
+def figures(exam: Exam, fault: FAULT = lambda answer: answer) -> dict[str, Any]:
+    right = oracle(exam)
+    results, _ = run_exam(exam, lambda docs: lambda question, history, documents: fault(right[question]))
+    return dict(record.figures(results))
+
+
+def changed(answer: Answered | Refused, change: Callable[[Quote], Quote]) -> Answered | Refused:
+    if isinstance(answer, Refused):
+        return answer
+    return answer.model_copy(update={"quotes": tuple(change(one) for one in answer.quotes)})
+
+
+def test_the_perfect_answerer_is_perfect(exam: Exam) -> None:
+    found = figures(exam)
+    for name in ("answerable_right", "refused", "refusal_precision", "refusal_recall", "exactness", "quote_precision"):
+        assert found[name] == 1.0, name
+    assert (found["aurc"], found["causes"]) == (0.0, {})
+    assert found["ece"] == pytest.approx(0.1)
+
+
+def test_one_that_always_answers_is_named_by_refusal_recall(exam: Exam) -> None:
+    def always(answer: Answered | Refused) -> Answered | Refused:
+        return answered(answer.question, [quote("pool.txt", 12, 35)]) if isinstance(answer, Refused) else answer
+
+    found = figures(exam, always)
+    assert (found["refusal_recall"], found["refused"], found["answerable_right"]) == (0.0, 0.0, 1.0)
+    assert found["causes"] == {"should_refuse": 4}
+
+
+def test_one_that_never_answers_is_named_by_not_attempted(exam: Exam) -> None:
+    found = figures(exam, lambda answer: refused(answer.question))
+    assert (found["not_attempted"], found["answerable_right"], found["refusal_recall"]) == (6, 0.0, 1.0)
+    assert found["refusal_precision"] == 0.4
+    assert found["causes"] == {"refused": 6}
+
+
+def test_one_that_quotes_whole_files_is_named_as_quoted_wrongly(exam: Exam) -> None:
+    def whole(answer: Answered | Refused) -> Answered | Refused:
+        return changed(answer, lambda one: quote(one.document, 0, len(DOCS[one.document]) - 1))
+
+    long = {name: text + "\nMore of it." * 50 for name, text in DOCS.items()}
+    found = figures(exam, whole)
+    assert found["answerable_right"] == 1.0  # these files are shorter than the limit …
+    DOCS.update(long)
+    try:
+        texts = Exam(exam.name, exam.docs, exam.cases, dict(long))
+        found = figures(texts, whole)
+    finally:
+        DOCS.update({name: text[: -len("\nMore of it." * 50)] for name, text in long.items()})
+    assert found["answerable_right"] == 0.0  # … and longer ones are not
+    assert found["causes"] == {"quoted_wrongly": 6}
+    assert found["exactness"] == 1.0
+
+
+def test_one_altered_character_is_named_by_exactness(exam: Exam) -> None:
+    def altered(answer: Answered | Refused) -> Answered | Refused:
+        return changed(answer, lambda one: one.model_copy(update={"text": one.text.replace("12", "13")}))
+
+    found = figures(exam, altered)
+    assert found["exactness"] == pytest.approx(5 / 6)
+    assert found["correct"] == 5
+
+
+@pytest.mark.parametrize("shift", ["file", "occurrence"])
+def test_the_wrong_place_is_named_by_quote_precision(exam: Exam, shift: str) -> None:
+    def misplaced(one: Quote) -> Quote:
+        if shift == "occurrence":
+            first = DOCS["pool.txt"].index("Please close the door.")
+            return quote("pool.txt", first, first + len(one.text)) if one.text.startswith("Please") else one
+        start = DOCS["old.txt"].index("Adults")
+        return quote("old.txt", start, start + 20) if one.text.startswith("Adults") else one
+
+    found = figures(exam, lambda answer: changed(answer, misplaced))
+    assert found["quote_precision"] == pytest.approx(5 / 6)
+    assert (found["incorrect"], found["exactness"]) == (1, 1.0)
+
+
+def test_the_right_words_under_the_wrong_file_name_are_inexact(exam: Exam) -> None:
+    found = figures(exam, lambda a: changed(a, lambda one: one.model_copy(update={"document": "old.txt"})))
+    assert found["exactness"] == 0.0
+
+
+def test_a_distractor_first_is_wrong(exam: Exam) -> None:
+    start = DOCS["old.txt"].index("Adults")
+
+    def second(answer: Answered | Refused) -> Answered | Refused:
+        if isinstance(answer, Refused) or not answer.quotes[0].text.startswith("Adults"):
+            return answer
+        return answered(answer.question, [quote("old.txt", start, start + 20), *answer.quotes])
+
+    assert figures(exam, second)["correct"] == 5
+
+
+def test_one_that_is_right_but_slow_is_named_by_latency(exam: Exam) -> None:
+    def slow(answer: Answered | Refused) -> Answered | Refused:
+        time.sleep(0.05)
+        return answer
+
+    fast, late = figures(exam), figures(exam, slow)
+    assert late["answerable_right"] == 1.0
+    assert late["latency_ms"]["total"]["p50"] >= 50 > fast["latency_ms"]["total"]["p50"]
+
+
+def test_random_confidence_is_named_by_ece_and_aurc(exam: Exam) -> None:
+    draw = random.Random(3)
+
+    def unsure(answer: Answered | Refused) -> Answered | Refused:
+        if isinstance(answer, Refused):
+            answer = answered(answer.question, [quote("pool.txt", 12, 35)])
+        return answer.model_copy(update={"confidence": draw.random()})
+
+    def sure(answer: Answered | Refused) -> Answered | Refused:
+        if isinstance(answer, Refused):
+            return answered(answer.question, [quote("pool.txt", 12, 35)], 0.02)
+        return answer.model_copy(update={"confidence": 0.98})
+
+    assert figures(exam, sure)["ece"] < 0.05 < 0.2 < figures(exam, unsure)["ece"]
+    assert figures(exam, sure)["aurc"] < figures(exam, unsure)["aurc"]
+
+
+def test_an_answerer_that_fails_is_counted_as_wrong(exam: Exam) -> None:
+    results, _ = run_exam(exam, lambda docs: lambda question, history, documents: {"status": "maybe"})
+    found = record.figures(results)
+    assert (found["errors"], found["answerable_right"]) == (10, None)
+    assert not any(one.right for one in results)
+
+
+def test_mistakes_are_reported_in_full_by_line(docs: Path, tmp_path: Path) -> None:
+    good = lines()
+    bad = [
+        good[0],
+        {**good[1], "id": good[0]["id"]},
+        {**good[1], "id": "a", "surprise": 1},
+        {**good[1], "id": "b", "gold": [{"document": "fees.txt", "quote": "Adults pay 13 euros."}]},
+        {**good[1], "id": "c", "gold": [{"document": "nowhere.txt", "quote": "x"}]},
+        {**good[1], "id": "d", "gold": [{"document": "pool.txt", "quote": "Please close the door."}]},
+        {**good[1], "id": "e", "gold": []},
+        {**good[1], "id": "f", "docs": ["nowhere.txt"]},
+    ]
+    path = tmp_path / "bad.jsonl"
+    path.write_text("".join(json.dumps(case) + "\n" for case in bad) + "not json\n")
+    with pytest.raises(CaseError) as caught:
+        load_exam([path, tmp_path / "missing.jsonl"], docs)
+    told = str(caught.value)
+    for number in range(2, 10):
+        assert f"bad.jsonl:{number}:" in told, number
+    assert "bad.jsonl:1:" not in told
+    assert "missing.jsonl" in told
+    done = CliRunner().invoke(main, ["run", str(path), "--docs", str(docs)])
+    assert done.exit_code == 1
+    assert "bad.jsonl:9: not valid JSON" in done.output
+
+
+def test_the_split_is_by_gold_passage(exam: Exam) -> None:
+    one = exam.cases[0].case
+    paraphrase = one.model_copy(update={"id": "other", "turns": ("opening time of the pool",)})
+    assert one.split == paraphrase.split
+    sides = {one.model_copy(update={"gold": (Gold(document="x", quote=str(n)),)}).split for n in range(50)}
+    assert sides == {"dev", "test"}
+
+
+def test_a_fall_beyond_noise_fails_and_a_small_one_does_not(exam: Exam) -> None:
+    many = Exam(exam.name, exam.docs, tuple(_copy(placed, n) for n in range(3) for placed in exam.cases), exam.texts)
+    right = oracle(exam)
+    good, _ = run_exam(many, lambda docs: lambda question, history, documents: right[question])
+    worse, _ = run_exam(many, lambda docs: lambda question, history, documents: refused(question))
+    rows = {row["metric"]: row for row in record.compare(good, worse)}
+    assert rows["answerable_right"]["falls"]
+    assert len(rows["answerable_right"]["lost"]) == 18
+    assert not rows["refused"]["falls"]
+    one_less = [good[0].model_copy(update={"right": False}), *good[1:]]
+    assert not any(row["falls"] for row in record.compare(good, one_less))
+    assert not any(row["falls"] for row in record.compare(worse, good))
+
+
+def _copy(placed: Placed, number: int) -> Placed:
+    case = placed.case.model_copy(update={"id": f"{placed.case.id}-{number}"})
+    return Placed(case, placed.parts, placed.distractors)
+
+
+def test_the_report_is_self_contained_and_escaped(exam: Exam) -> None:
+    attack = "<script>alert(1)</script>"
+    results, facts = run_exam(exam, lambda docs: lambda question, history, documents: refused(question))
+    results = [one.model_copy(update={"turns": (attack,)}) for one in results]
+    made = make_record(results, {exam.name: facts}, 1.0)
+    html = report.render(made)
+    assert attack not in html
+    assert html.count("class=case") == 6
+    assert "http://" not in html.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
+        "http://creativecommons.org", ""
+    )
+    assert "src=" not in html
+    assert record.Record.model_validate_json(made.model_dump_json()) == made
+
+
+def test_an_http_endpoint_can_answer(exam: Exam) -> None:
+    right = oracle(exam)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            assert set(asked) == {"question", "history", "documents"}
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(right[asked["question"]].model_dump_json().encode())
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    results, _ = run_exam(exam, answerers.open_answerer(f"http://127.0.0.1:{server.server_port}/ask"))
+    server.shutdown()
+    server.server_close()
+    assert all(one.right for one in results)
+
+
+def test_a_python_callable_can_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = answerers.open_answerer("tests.test_eval:refuse_all")
+    assert answerers.ask(opened(Path()), "x?", [Turn(question="y")], None).status == "refused"
+    with pytest.raises(answerers.AnswererError):
+        answerers.open_answerer("no.such:thing")
+    with pytest.raises(answerers.AnswererError):
+        answerers.ask(lambda question, history, documents: {"status": "answered"}, "x", [], None)
+
+
+def refuse_all(docs: Path) -> Callable[..., Refused]:
+    return lambda question, history, documents: refused(question)

@@ -1,0 +1,191 @@
+"""Promise 6: kill -9 at random points, 200 times: nothing lost, nothing cited that is gone, the next run completes.
+
+A fork server imports everything once, without opening a model or a store; each run is forked from it, so that
+200 of them take a minute or two. Runs use the real SQLite and Chroma, which is told to write its index files
+every few vectors, and an embedder whose vectors tell their text. Kills come from outside, at a random time of the
+run or a random moment after a random one of its steps.
+"""
+
+import collections
+import os
+import random
+import shutil
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from qa import indexing, vectors
+from qa.assistant import Assistant
+from qa.config import Config
+from qa.indexing import Store, sync
+from qa.reader import baseline
+from tests.invariants import every_promise
+from tests.stores import Child, Folder, TextEmbedder, equals_folder, published_is_complete
+
+KILLS = 200
+CHAINS = 4
+AT_ONCE = 2
+# A reader that quotes whatever is near: the more quotes, the more can be wrong.
+WEIGHTS = {**baseline.load_weights(), "weights": dict.fromkeys(baseline.FEATURES, 0.0), "bias": 3.0}
+STEPS = {
+    "library": ("drop", "add_pending", "publish", "resign", "set_skipped", "purge", "forget_doomed"),
+    "vectors": ("are_sound", "destroy", "missing", "add", "delete", "count"),
+}
+STAGES = {
+    "before anything is stored": ("open>", "open<", "are_sound>", "are_sound<", "drop>", "drop<", "resign>", "resign<"),
+    "text without vectors": ("add_pending>", "add_pending<", "missing>", "missing<", "embed>", "embed<"),
+    "amid writing vectors": ("add>",),
+    "vectors not published": ("add<", "publish>"),
+    "partly published": ("publish<",),
+    "clearing away": tuple(
+        f"{step}{end}" for step in ("set_skipped", "purge", "delete", "forget_doomed", "count") for end in "<>"
+    ),
+}
+STAGE_OF = {step: stage for stage, steps in STAGES.items() for step in steps}
+
+
+def prepare() -> None:
+    """Small flushes, and index files that are written often."""
+    indexing.FLUSH_CHUNKS = 8
+    vectors.HNSW = {"space": "cosine", "sync_threshold": 12, "batch_size": 6}
+
+
+def index(place: Path, docs: Path, steps: Connection) -> None:
+    """One run, each of its steps noted as it begins (>) and ends (<)."""
+    prepare()
+
+    def note(step: str) -> None:
+        os.write(steps.fileno(), f"{step}\n".encode())
+
+    def noted(step: str, function: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            note(f"{step}>")
+            result = function(*args, **kwargs)
+            note(f"{step}<")
+            return result
+
+        return call
+
+    note("open>")
+    store = Store(place, docs)
+    note("open<")
+    embedder = TextEmbedder()
+    for part, names in STEPS.items():
+        for name in names:
+            target = getattr(store, part)
+            setattr(target, name, noted(name, getattr(target, name)))
+    embedder.embed = noted("embed", embedder.embed)  # type: ignore[method-assign]
+    sync(store, embedder, Config(data_dir=place, threads=1))  # type: ignore[arg-type]
+    store.close()
+    note("end<")
+
+
+def check(place: Path, docs: Path, to_complete: Path, ask: bool, report: Connection) -> None:
+    """What a process finds in the store as the killed one left it; then the next run, and one with nothing to do."""
+    prepare()
+    config = Config(data_dir=place, threads=1)
+    embedder: Any = TextEmbedder()
+    try:
+        amid_call = "busy" in (place / "vectors.state").read_text() if (place / "vectors.state").exists() else False
+        with closing(Store(place, docs)) as store:
+            sound = store.vectors.are_sound()
+            report.send("torn" if not sound else "amid a call to Chroma" if amid_call else "between calls")
+            if sound:
+                published_is_complete(store)
+            if ask and sound:
+                assistant = Assistant(store, config, WEIGHTS)
+                assistant.embedder = embedder
+                for name in sorted(os.listdir(docs))[:2]:
+                    every_promise(assistant.ask(f"What happened {(docs / name).read_text()[:80]}?"), docs)
+        with closing(Store(to_complete, docs)) as store:
+            sync(store, embedder, config)
+            equals_folder(store, docs)
+            embedder.texts.clear()
+            assert not sync(store, embedder, config), "a second run changed something"
+            assert not embedder.texts, "a second run embedded something"
+        report.send("fine")
+    except BaseException as error:
+        report.send(f"{type(error).__name__}: {error}")
+        raise
+
+
+class Chain:
+    """One store and its folder through many kills."""
+
+    def __init__(self, base: Path, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.base = base
+        self.place = base / "the störe"
+        self.folder = Folder(base / "docs", seed)
+        for _ in range(9):
+            self.folder.change()
+        self.stages: collections.Counter[str] = collections.Counter()
+        self.found: collections.Counter[str] = collections.Counter()
+        self.span_s = 0.5  # of the last run that was not killed
+
+    def run(self, kills: int) -> None:
+        while self.stages.total() < kills:
+            for _ in range(self.rng.randrange(1, 4)):
+                self.folder.change()
+            stage = self.killed_run()
+            if stage is None:
+                continue  # it had ended before
+            self.stages[stage] += 1
+            to_complete = self.place
+            if self.rng.random() < 0.5:  # on a copy: the next kill meets a store that is not whole
+                to_complete = self.base / "copy"
+                shutil.rmtree(to_complete, ignore_errors=True)
+                shutil.copytree(self.place, to_complete)
+            self.check(to_complete, ask=self.stages.total() % 8 == 0)
+
+    def killed_run(self) -> str | None:
+        """Where the run was killed; None where it had ended before."""
+        child = Child(index, self.place, self.folder.path)
+        process, reading = child.process, child.reading
+        steps = os.read(reading.fileno(), 1)  # it has begun
+        began = time.monotonic()
+        if self.rng.random() < 0.4:
+            time.sleep(self.rng.uniform(0, self.span_s))
+        else:
+            stage, times = self.rng.choice(list(STAGES)), self.rng.randrange(1, 4)
+            while sum(STAGE_OF.get(step) == stage for step in steps.decode().split()) < times:
+                if not (more := os.read(reading.fileno(), 4096)):
+                    break
+                steps += more
+            time.sleep(self.rng.choice((0, self.rng.uniform(0, 0.02))))
+        with suppress(ProcessLookupError):
+            process.kill()
+        process.join()
+        while more := os.read(reading.fileno(), 4096):
+            steps += more
+        reading.close()
+        last = steps.decode().split()[-1]
+        if last == "end<":
+            self.span_s = time.monotonic() - began
+            return None
+        assert process.exitcode == -signal.SIGKILL, f"the run failed by itself after {last}"
+        return STAGE_OF.get(last, last)
+
+    def check(self, to_complete: Path, *, ask: bool) -> None:
+        child = Child(check, self.place, self.folder.path, to_complete, ask)
+        said = child.said()
+        self.found[said[0]] += 1
+        assert said[-1] == "fine", f"after {dict(self.stages)}: {said} (exit code {child.process.exitcode})"
+
+
+def test_kill_minus_nine_anywhere(tmp_path: Path) -> None:
+    chains = [Chain(tmp_path / str(seed), seed) for seed in range(CHAINS)]
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        list(threads.map(lambda chain: chain.run(KILLS // CHAINS), chains))
+    stages = sum((chain.stages for chain in chains), collections.Counter())
+    found = sum((chain.found for chain in chains), collections.Counter())
+    print(dict(stages), dict(found))
+    assert stages.total() >= KILLS
+    for stage in STAGES:
+        assert stages[stage] >= KILLS // 40, f"no kill {stage!r}: {dict(stages)}"
+    assert found["amid a call to Chroma"] >= KILLS // 20
+    assert found["between calls"] >= KILLS // 20

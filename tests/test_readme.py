@@ -1,0 +1,62 @@
+"""What the README says is true now: its commands print what it shows, its Python runs, its files and targets exist."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text("utf-8")
+CONSOLE = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+
+
+def run(command: str, data: Path) -> subprocess.CompletedProcess[str]:
+    words = re.sub(r"^qa\b", f"{sys.executable} -m qa", command)
+    environment = {**os.environ, "QA_DATA_DIR": str(data)}
+    return subprocess.run(["sh", "-c", words], cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
+
+
+def test_there_are_an_answer_and_a_refusal() -> None:
+    assert len(CONSOLE) >= 2
+    assert any("[1]" in block for block in CONSOLE)
+    assert any("Refused (" in block for block in CONSOLE)
+
+
+@pytest.mark.parametrize("block", CONSOLE)
+def test_commands_print_what_is_shown(block: str, tmp_path: Path) -> None:
+    command, _, shown = block.removeprefix("$ ").partition("\n")
+    assert run(command, tmp_path).stdout.strip() == shown.strip()
+
+
+def test_the_python_example_runs(tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    check = "assert answer.status == 'answered', answer; assert '2023' in follow_up.asked; engine.query('x')"
+    environment = {**os.environ, "QA_DATA_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", code + check]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_commands_and_targets_exist(tmp_path: Path) -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(re.findall(r"^make ([a-z-]+)", README, re.MULTILINE)) <= set(targets)
+    known = run("qa --help", tmp_path).stdout
+    for name in ("ask", "index", "documents", "check", "forget"):
+        assert f"\n  {name} " in known
+        assert f"`{name}`" in README or f"qa {name}" in README
+
+
+def test_named_files_exist() -> None:
+    for name in re.findall(r"`([\w./-]+/[\w.-]+\.(?:md|py))`", README):
+        assert (ROOT / name).is_file(), name
+
+
+def test_help_is_one_screen(tmp_path: Path) -> None:
+    for command in ("qa --help", "qa ask --help", "qa index --help"):
+        done = run(command, tmp_path)
+        assert done.returncode == 0
+        assert len(done.stdout.splitlines()) <= 24

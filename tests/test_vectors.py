@@ -1,0 +1,312 @@
+"""The vectors: what is written is found, by all, at once; what is torn is known; no text is in them."""
+
+import os
+import random
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import chromadb
+import numpy as np
+import pytest
+from filelock import FileLock
+from llama_index.core.schema import TextNode
+from llama_index.core.vector_stores.types import VectorStoreQuery
+
+from qa import vectors as vectors_module
+from qa.errors import StoreBusy, StoreDamaged
+from qa.vectors import Vectors
+from tests.stores import Child, TextEmbedder, fill, run
+from tests.test_kill import prepare
+
+IDS = [f"key{number // 10}-{number}-{number + 1}" for number in range(400)]
+
+
+def of(ids: list[str]) -> np.ndarray:
+    return TextEmbedder().embed(ids)
+
+
+@pytest.fixture
+def vectors(tmp_path: Path) -> Iterator[Vectors]:
+    with closing(Vectors(tmp_path / "a störe" / "vectors")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Chroma write its index files every few vectors, as it else does every thousand."""
+    monkeypatch.setattr(vectors_module, "HNSW", {"space": "cosine", "sync_threshold": 12, "batch_size": 6})
+
+
+@pytest.mark.usefixtures("_often")
+def test_whoever_asks_sees_all_that_was_written(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vectors_module, "BATCH", 7)
+    rng = random.Random(1)
+    there: set[str] = set()
+    with closing(Vectors(vectors.folder)) as second, closing(Vectors(vectors.folder)) as third:
+        for _ in range(15):
+            writer, reader = rng.sample([vectors, second, third], 2)
+            some = rng.sample(IDS, rng.randrange(1, 30))
+            if rng.random() < 0.6:
+                writer.add(some, of(some))
+                there |= set(some)
+            else:
+                writer.delete(some)
+                there -= set(some)
+            assert sorted(reader.all_ids()) == sorted(there)
+            assert reader.count() == len(there)
+            asked = rng.sample(IDS, 40)
+            assert reader.missing(asked) == [one for one in asked if one not in there]
+            query = of([rng.choice(IDS)])[0]
+            scores = sorted(((one, float(of([one])[0] @ query)) for one in there), key=lambda one: -one[1])[:5]
+            for found in (reader.exact(query, IDS, 5), reader.nearest(query, 5)):
+                assert [one for one, _ in found] == [one for one, _ in scores]
+                assert np.allclose([score for _, score in found], [score for _, score in scores], atol=1e-5)
+            assert reader.are_sound()
+
+
+def test_an_id_written_again_has_the_later_vector(vectors: Vectors) -> None:
+    vectors.add(IDS[:3], of(IDS[:3]))
+    vectors.add(IDS[:1], of(["other"]))
+    assert vectors.count() == 3
+    assert vectors.exact(of(["other"])[0], IDS[:3], 1) == [(IDS[0], pytest.approx(1, abs=1e-5))]
+
+
+def test_nothing_asked_of_nothing(vectors: Vectors) -> None:
+    query = of(["q"])[0]
+    assert (vectors.count(), vectors.all_ids(), vectors.missing([]), vectors.missing(IDS[:2])) == (0, [], [], IDS[:2])
+    assert vectors.exact(query, IDS[:2], 3) == vectors.exact(query, [], 3) == vectors.nearest(query, 3) == []
+    vectors.add([], of([]))
+    vectors.delete([])
+    vectors.delete(IDS[:2])
+    assert vectors.are_sound()
+
+
+def write(folder: Path, report: Any) -> None:
+    prepare()
+    with closing(Vectors(folder)) as vectors:
+        report.send("ready")
+        for first in range(0, 400, 16):
+            some = IDS[first : first + 16]
+            vectors.add(some, of(some))
+            if first % 80 == 0:
+                vectors.delete(some[:2])
+    report.send("done")
+
+
+@pytest.mark.usefixtures("_often")
+def test_a_reader_is_never_wrong_while_another_process_writes(vectors: Vectors) -> None:
+    """Without turns Chroma fails here in nearly every run, and at times ends the process or tears the files."""
+    child = Child(write, vectors.folder)
+    assert child.next() == "ready"
+    rounds, counts = 0, []
+    deadline = time.monotonic() + 60
+    while (not counts or counts[-1] < 390) and time.monotonic() < deadline:
+        query = of([random.choice(IDS)])[0]
+        counts.append(vectors.count())
+        for one, score in [*vectors.nearest(query, 10), *vectors.exact(query, IDS[::7], 10)]:
+            assert score == pytest.approx(float(of([one])[0] @ query), abs=1e-4)
+        rounds += 1
+    assert child.said() == ["done"]
+    gone = {one for first in range(0, 400, 80) for one in IDS[first : first + 2]}
+    assert sorted(vectors.all_ids()) == sorted(set(IDS) - gone)
+    assert vectors.are_sound()
+    assert rounds > 5
+    assert len(set(counts)) > 3, "the reader was never there while the other wrote"
+
+
+def test_threads_take_turns(vectors: Vectors) -> None:
+    errors: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            some = IDS[number * 20 : number * 20 + 20]
+            vectors.add(some, of(some))
+            assert vectors.missing(some) == []
+            vectors.delete(some[:5])
+            assert vectors.missing(some) == some[:5]
+            assert {one for one, _ in vectors.nearest(of(some[5:6])[0], 1)} == {some[5]}
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert vectors.count() == 8 * 15
+
+
+def test_opening_again_and_again_costs_no_longer_path(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = []
+    opened = chromadb.PersistentClient
+    monkeypatch.setattr(
+        chromadb, "PersistentClient", lambda path, settings: paths.append(path) or opened(path, settings)
+    )
+    with closing(Vectors(vectors.folder)) as other:
+        for number in range(12):
+            vectors.add(IDS[number : number + 1], of(IDS[number : number + 1]))
+            assert other.count() == number + 1
+    assert len(paths) > 12, "the other did not open anew"
+    assert len(set(map(len, paths))) <= 2
+
+
+def test_who_does_not_let_go_is_named(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vectors_module, "TURN_WAIT_S", 0.1)
+    vectors.folder.parent.mkdir()
+    with FileLock(vectors.folder.with_name("vectors.lock")), pytest.raises(StoreBusy, match="another process"):
+        vectors.count()
+    assert vectors.count() == 0
+
+
+# -- ends amid a call ------------------------------------------------------------------------------
+
+
+def state(vectors: Vectors) -> str:
+    return vectors.folder.with_name("vectors.state").read_text().split()[1]
+
+
+def plant_state(vectors: Vectors, word: str) -> None:
+    path = vectors.folder.with_name("vectors.state")
+    path.write_text(f"{int(path.read_text().split()[0]) + 1:020} {word}\n")
+
+
+def files_of(vectors: Vectors) -> dict[str, Path]:
+    return {path.name: path for path in vectors.folder.rglob("*") if path.is_file()}
+
+
+def test_sound_vectors_are_used_on_after_a_process_ended_amid_a_call(vectors: Vectors) -> None:
+    vectors.add(IDS, of(IDS))
+    plant_state(vectors, "busy")
+    assert vectors.count() == len(IDS)
+    assert state(vectors) == "idle"
+
+
+def look(folder: Path, report: Any) -> None:
+    with closing(Vectors(folder)) as vectors:
+        report.send(vectors.are_sound())
+
+
+@pytest.mark.usefixtures("_often")
+@pytest.mark.parametrize(
+    "name", ["index_metadata.pickle", "header.bin", "length.bin", "link_lists.bin", "data_level0.bin"]
+)
+@pytest.mark.parametrize("damage", ["missing", "of an earlier moment"])
+def test_torn_index_files_are_known(vectors: Vectors, name: str, damage: str) -> None:
+    """Files of two moments are what a kill amid writing leaves. Some of them Chroma reads well, which is fine."""
+    vectors.add(IDS[:100], of(IDS[:100]))
+    old = files_of(vectors)[name].read_bytes()
+    vectors.add(IDS[100:], of(IDS[100:]))
+    vectors.close()
+    plant_state(vectors, "busy")
+    if damage == "missing":
+        files_of(vectors)[name].unlink()
+    else:
+        files_of(vectors)[name].write_bytes(old)
+    if Child(look, vectors.folder).said() == [True]:  # by itself, as it may end who looks
+        assert (name, damage) == ("link_lists.bin", "of an earlier moment")
+        assert sorted(vectors.all_ids()) == sorted(IDS)
+    else:
+        assert state(vectors) == "torn"
+        with pytest.raises(StoreDamaged, match="run `qa check`"):
+            vectors.count()
+        vectors.destroy()
+        assert (vectors.count(), state(vectors)) == (0, "idle")
+        vectors.add(IDS, of(IDS))
+    for one in IDS[::40]:
+        for found in (vectors.nearest(of([one])[0], 1), vectors.exact(of([one])[0], IDS, 1)):
+            assert found == [(one, pytest.approx(1, abs=1e-5))]
+
+
+def die_looking(folder: Path, report: Any) -> None:
+    prepare()
+
+    def die(*_: Any) -> bool:
+        os.kill(os.getpid(), 11)
+        return True
+
+    vectors_module._are_sound = die
+    report.send("looks")
+    Vectors(folder).count()
+    report.send("lives")
+
+
+def test_vectors_that_end_who_looks_at_them_are_not_looked_at_again(
+    vectors: Vectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors.add(IDS, of(IDS))
+    plant_state(vectors, "busy")
+    child = Child(die_looking, vectors.folder)
+    assert child.said() == ["looks"]
+    assert child.process.exitcode == -11
+    monkeypatch.setattr(chromadb, "PersistentClient", lambda *_: pytest.fail("looked again"))
+    with pytest.raises(StoreDamaged, match="run `qa check`"):
+        vectors.count()
+
+
+@pytest.mark.parametrize("text", ["", "x", "12", "00000000000000000001 idle", "\0" * 26])
+def test_any_state_file_will_do(vectors: Vectors, text: str) -> None:
+    vectors.add(IDS[:9], of(IDS[:9]))
+    vectors.folder.with_name("vectors.state").write_text(text)
+    with closing(Vectors(vectors.folder)) as other:
+        assert vectors.count() == other.count() == 9
+        other.add(IDS[9:12], of(IDS[9:12]))
+        assert vectors.missing(IDS[:12]) == []
+
+
+def test_a_deleted_folder_is_an_empty_one(vectors: Vectors) -> None:
+    vectors.add(IDS[:9], of(IDS[:9]))
+    vectors.close()
+    shutil.rmtree(vectors.folder)
+    assert vectors.count() == 0
+    vectors.add(IDS[:3], of(IDS[:3]))
+    assert vectors.nearest(of(IDS[:1])[0], 1)[0][0] == IDS[0]
+
+
+@pytest.mark.parametrize("content", [b"x" * 5000, os.urandom(20_000)])
+def test_a_damaged_database_is_one_line(vectors: Vectors, content: bytes) -> None:
+    vectors.add(IDS[:9], of(IDS[:9]))
+    vectors.close()
+    (vectors.folder / "chroma.sqlite3").write_bytes(content)
+    for _ in range(3):
+        with pytest.raises(StoreDamaged, match="qa check") as caught:
+            vectors.count()
+        assert "\n" not in str(caught.value)
+    vectors.destroy()
+    vectors.add(IDS[:9], of(IDS[:9]))
+    assert vectors.count() == 9
+
+
+# -- text --------------------------------------------------------------------------------------------
+
+
+def holds(folder: Path, words: str) -> bool:
+    return any(words.encode() in path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def test_no_text_is_in_chroma(vectors: Vectors, tmp_path: Path) -> None:
+    from qa.indexing import Store
+
+    docs = fill(tmp_path / "docs", {"secret-name.txt": "A Heading Unheard Of\n\nThe xylophone quagmire dazzled. " * 60})
+    with closing(Store(tmp_path / "store", docs)) as store:
+        run(store)
+        assert store.vectors.count() > 5
+        for words in ("xylophone", "quagmire", "Unheard", "secret-name"):
+            assert holds(tmp_path / "store", words), "the library does not hold it either"
+            assert not holds(tmp_path / "store" / "vectors", words)
+        # Planted: LlamaIndex's own way of adding would have put it there.
+        store.vectors._call(lambda chroma: chroma.add([TextNode(text="xylophone", embedding=of(["x"])[0].tolist())]))
+        assert holds(tmp_path / "store" / "vectors", "xylophone")
+
+
+def test_a_store_of_ours_is_one_of_llama_index(vectors: Vectors) -> None:
+    vectors.add(IDS[:30], of(IDS[:30]))
+    query = VectorStoreQuery(query_embedding=of(IDS[5:6])[0].tolist(), similarity_top_k=1)
+    found = vectors._call(lambda chroma: chroma.query(query))
+    assert found.ids == [IDS[5]]
+    assert found.nodes[0].metadata == {"document_id": "key0"}
