@@ -2,8 +2,9 @@
 
 A fork server imports everything once, without opening a model or a store; each run is forked from it, so that
 200 of them take a minute or two. Runs use the real SQLite and Chroma, which is told to write its index files
-every few vectors, and an embedder whose vectors tell their text. Kills come from outside, at a random time of the
-run or a random moment after a random one of its steps.
+every few vectors, and an embedder whose vectors tell their text. Kills come from outside: at a random time of the
+run, a random moment after one of its steps, or exactly at that step, where the run waits to be killed. The steps are
+taken from the stage that was killed least often so far, so that each has its share on any machine.
 """
 
 import collections
@@ -54,12 +55,19 @@ def prepare() -> None:
     vectors.HNSW = {"space": "cosine", "sync_threshold": 12, "batch_size": 6}
 
 
-def index(place: Path, docs: Path, steps: Connection) -> None:
-    """One run, each of its steps noted as it begins (>) and ends (<)."""
+def index(place: Path, docs: Path, wait_in: str, times: int, steps: Connection) -> None:
+    """One run, each of its steps noted as it begins (>) and ends (<); it goes no further than stage `wait_in`'s
+    step number `times`.
+    """
     prepare()
 
     def note(step: str) -> None:
+        nonlocal times
         os.write(steps.fileno(), f"{step}\n".encode())
+        if STAGE_OF.get(step) == wait_in:
+            times -= 1
+            if not times:
+                time.sleep(600)
 
     def noted(step: str, function: Any) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -144,19 +152,21 @@ class Chain:
 
     def killed_run(self) -> str | None:
         """Where the run was killed; None where it had ended before."""
-        child = Child(index, self.place, self.folder.path)
+        how = self.rng.choices(("at a time", "behind a step", "at a step"), (40, 40, 20))[0]
+        stage, times = min(STAGES, key=lambda one: (self.stages[one], self.rng.random())), self.rng.randrange(1, 4)
+        child = Child(index, self.place, self.folder.path, stage if how == "at a step" else "", times)
         process, reading = child.process, child.reading
         steps = os.read(reading.fileno(), 1)  # it has begun
         began = time.monotonic()
-        if self.rng.random() < 0.4:
+        if how == "at a time":
             time.sleep(self.rng.uniform(0, self.span_s))
         else:
-            stage, times = self.rng.choice(list(STAGES)), self.rng.randrange(1, 4)
             while sum(STAGE_OF.get(step) == stage for step in steps.decode().split()) < times:
                 if not (more := os.read(reading.fileno(), 4096)):
                     break
                 steps += more
-            time.sleep(self.rng.choice((0, self.rng.uniform(0, 0.02))))
+            if how == "behind a step":
+                time.sleep(self.rng.choice((0, self.rng.uniform(0, 0.02))))
         with suppress(ProcessLookupError):
             process.kill()
         process.join()
