@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install install-dev chat test format clean
+.PHONY: install install-dev chat test eval format clean
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
@@ -15,6 +15,8 @@ test: install-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+eval: install-dev
+	$(BIN)/qa-eval run --exams --baseline eval/baseline.json --json .eval/record.json --html .eval/report.html
 format: install-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .

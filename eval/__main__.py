@@ -4,18 +4,17 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import ValidationError
 
 from eval import answerers, record, report
-from eval.record import Record, Result
+from eval.record import Baseline, Record, Result, Verdict
 from eval.run import Exam, load_exam, make_record, run_exam
-from qa.config import default_docs, from_environment
+from qa.config import PACKAGED_SEEDS, default_docs, from_environment
 from qa.errors import QAError
 
 HERE = Path(__file__).resolve().parent
@@ -44,15 +43,19 @@ def main() -> None:
 @click.option("--answerer", default="qa", show_default=True, help="qa, an http address, or module:function.")
 @click.option("--json", "json_out", type=click.Path(path_type=Path), help="Write the run record.")
 @click.option("--html", "html_out", type=click.Path(path_type=Path), help="Write the report.")
-@click.option("--baseline", type=click.Path(path_type=Path), help="A record to compare with; exit code 1 on a fall.")
+@click.option("--baseline", type=click.Path(path_type=Path), help="A run to compare with; exit code 1 on a fall.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Write the verdicts alone, a --baseline for later runs.")
 def run(
     cases: tuple[Path, ...], docs: Path | None, store: Path | None, exams: bool, split: str | None,
-    answerer: str, json_out: Path | None, html_out: Path | None, baseline: Path | None,
+    answerer: str, json_out: Path | None, html_out: Path | None, baseline: Path | None, keep: Path | None,
 ) -> None:  # fmt: skip
-    """Ask all CASES and judge the answers."""
+    """Ask all CASES and judge the answers.
+
+    Exit code 1 when a quote is not exact, an answer fails, or a gated metric falls below the baseline beyond noise.
+    """
     if bool(cases) == exams:
         raise click.UsageError("Pass case files, or --exams, and not both.")
-    before = _read_record(baseline) if baseline else None
+    before = _read_verdicts(baseline) if baseline else None
     loaded = _packaged() if exams else [load_exam(cases, docs or default_docs())]
     if split:
         loaded = [replace(one, cases=tuple(case for case in one.cases if case.case.split == split)) for one in loaded]
@@ -66,13 +69,20 @@ def run(
     made = make_record(results, facts, time.perf_counter() - start)
     _print_figures(made)
     if json_out:
-        json_out.write_text(made.model_dump_json(indent=1), "utf-8")
+        _write(json_out, made.model_dump_json(indent=1))
+    if keep:
+        _write(keep, made.baseline().model_dump_json().replace('{"id"', '\n{"id"'))  # a line a case: diffs can be read
     if html_out:
-        html_out.write_text(report.render(made), "utf-8")
-    inexact = [name for name, one in made.figures.items() if one["exactness"] not in (None, 1.0)]
-    for name in inexact:
-        click.echo(f"{name}: quotes that are not exact", err=True)
-    if (before and _print_comparison(before.results, results)) or inexact:
+        _write(html_out, report.render(made))
+    failed = [f"{one.exam} {one.id}: {one.error}" for one in results if one.error]
+    failed += [
+        f"{one.exam} {one.id}: not the slice it claims to be: {place}"
+        for one in results
+        for place in (one.judgement.inexact if one.judgement else ())
+    ]
+    for line in failed:
+        click.echo(line, err=True)
+    if (before is not None and _print_comparison(before, results)) or failed:
         sys.exit(FALLS)
 
 
@@ -81,7 +91,7 @@ def run(
 @click.argument("other", type=click.Path(path_type=Path))
 def compare(one: Path, other: Path) -> None:
     """Compare two run records case by case; exit code 1 when OTHER falls below ONE beyond noise."""
-    if _print_comparison(_read_record(one).results, _read_record(other).results):
+    if _print_comparison(_read_verdicts(one), _read_verdicts(other)):
         sys.exit(FALLS)
 
 
@@ -100,7 +110,7 @@ def benchmark(name: str, path: Path, given: bool, half: int | None, sample: int,
     config = from_environment()
     with tempfile.TemporaryDirectory() as scratch:
         found = public.run(
-            name, path, Path(scratch), config, given=given, half=half, sample=sample, seed=seed, show=_counter(name)
+            name, path, Path(scratch), config, given=given, half=half, sample=sample, seed=seed, show=_progress(name)
         )
     figures = public.summary(found, config.threshold)
     if as_json:
@@ -111,51 +121,71 @@ def benchmark(name: str, path: Path, given: bool, half: int | None, sample: int,
 
 
 @main.command()
-@click.option("--docs", type=click.Path(path_type=Path), help="Folder to index.  [default: ./seeds]")
+@click.option("--docs", type=click.Path(path_type=Path), help="Folder to index.  [default: the packaged seeds]")
 @click.option("--question", multiple=True, help="What to ask.  [default: the packaged seeds cases]")
-def speed(docs: Path | None, question: tuple[str, ...]) -> None:
-    """Where the time goes: a fresh process, indexing beside bare embedding, questions in a row."""
+@click.option("--squad2", type=click.Path(path_type=Path), help="SQuAD 2.0's second half instead; PATH of its files.")
+@click.option("--sample", default=300, show_default=True, help="How many of its questions.")
+@click.option("--plain", type=click.Path(path_type=Path), help="The six files of Chroma's default embedding function.")
+@click.option("--rounds", default=3, show_default=True, help="How often; figures are medians.")
+def speed(
+    docs: Path | None, question: tuple[str, ...], squad2: Path | None, sample: int, plain: Path | None, rounds: int
+) -> None:
+    """Time, memory and disk beside their floors, and beside plain LlamaIndex and Chroma.
+
+    PLAIN is made by `python -m qa.models.export_embedder SOURCE_DIR --chroma --out PLAIN`.
+    """
+    from eval import benchmark as public
     from eval import speed as measure
 
-    folder, config = docs or default_docs(), from_environment()
-    asked = question or tuple(one.case.turns[-1] for one in _packaged()[0].cases)
-    tables = {
-        "Fresh process, seconds": measure.fresh_process(folder, asked[0]),
-        "Indexing": measure.indexing(folder, config),
-        "Questions": measure.questions(folder, asked, config),
-    }
+    with tempfile.TemporaryDirectory() as scratch:
+        asked: Sequence[str] = question
+        folder = docs or PACKAGED_SEEDS
+        if squad2:
+            folder = Path(scratch)
+            found = public.load("squad2", squad2, folder, given=False, half=2, sample=sample, seed=1)
+            asked = asked or [one.text for one in found]
+        asked = asked or [one.case.turns[-1] for one in _packaged()[0].cases]
+        tables = measure.measure(
+            folder, asked, rounds=rounds, plain=plain, show=lambda text: click.echo(text, err=True)
+        )
     for title, rows in tables.items():
         click.echo(title)
         for name, value in rows.items():
-            click.echo(f"  {name:32} {value:10.3f}")
+            click.echo(f"  {name:44} {value:10.3f}")
 
 
 def _packaged() -> list[Exam]:
-    exams = {"seeds": default_docs(), "handbook": HERE / "handbook"}
+    exams = {"seeds": PACKAGED_SEEDS, "handbook": HERE / "handbook"}
     return [load_exam([HERE / "cases" / f"{name}.jsonl"], docs) for name, docs in exams.items()]
 
 
-def _read_record(path: Path) -> Record:
+def _read_verdicts(path: Path) -> Sequence[Verdict]:
+    """Of a run record or a baseline."""
     try:
-        return Record.model_validate_json(path.read_text("utf-8"))
+        data = json.loads(path.read_text("utf-8"))
+        return Record.model_validate(data).results if "results" in data else Baseline.model_validate(data).verdicts
     except OSError as error:
         raise QAError(f"{path} cannot be read ({error.strerror}).") from None
-    except ValidationError:
+    except (ValueError, TypeError):  # pydantic's errors are ValueErrors
         raise QAError(f"{path} is not a run record; make one with `qa-eval run … --json {path}`.") from None
 
 
-def _progress(name: str) -> Any:
-    def show(done: int, total: int, one: Result) -> None:
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n", "utf-8")
+    except OSError as error:
+        raise QAError(f"{path} cannot be written ({error.strerror}); choose another place.") from None
+
+
+def _progress(name: str) -> Callable[[int, int], None]:
+    """Counts on one line of a terminal; elsewhere now and then a line."""
+
+    def show(done: int, total: int) -> None:
         if sys.stderr.isatty():
             click.echo(f"\r{name} {done}/{total}", nl=done == total, err=True)
-
-    return show
-
-
-def _counter(name: str) -> Any:
-    def show(done: int, total: int) -> None:
-        if sys.stderr.isatty() or done % 500 == 0:
-            click.echo(f"\r{name} {done}/{total}", nl=done == total or not sys.stderr.isatty(), err=True)
+        elif done == total or done % 500 == 0:
+            click.echo(f"{name} {done}/{total}", err=True)
 
     return show
 
@@ -169,18 +199,30 @@ def _print_figures(made: Record) -> None:
     click.echo(f"{made.seconds:.0f} s")
 
 
-def _print_comparison(before: Sequence[Result], after: Sequence[Result]) -> bool:
-    """Print the rows and, where one falls, its lost cases; whether one falls."""
+def _print_comparison(before: Sequence[Verdict], after: Sequence[Verdict]) -> bool:
+    """Print the metrics of both and every case that changed; whether a metric falls beyond noise."""
     rows = record.compare(before, after)
+    if not rows:
+        raise QAError("the two runs have no case in common; compare runs of the same exam.")
+    cases = {(one.exam, one.id): one for one in after}
     for row in rows:
         click.echo(
             f"{row['exam']} {row['metric']}: {row['before']:.3f} → {row['after']:.3f}"
             f" ({row['difference']:+.3f}, p {row['p']:.3f}, {row['cases']} cases)"
+            + (" FALLS BEYOND NOISE" if row["falls"] else "")
         )
-    falls = [row for row in rows if row["falls"]]
-    for row in falls:
-        click.echo(f"{row['exam']} {row['metric']} falls beyond noise; lost: {', '.join(row['lost'])}", err=True)
-    return bool(falls)
+        for sign, names in (("-", row["lost"]), ("+", row["gained"])):
+            for name in names:
+                click.echo(f"  {sign} {_describe(cases[row['exam'], name])}")
+    return any(row["falls"] for row in rows)
+
+
+def _describe(one: Verdict) -> str:
+    """The case on a line, with what became of it where the run says so."""
+    known = [one.id, one.kind]
+    if isinstance(one, Result):
+        known += [one.error or (one.judgement.outcome if one.judgement else ""), " / ".join(one.turns)]
+    return "  ".join(known)
 
 
 def _number(value: Any) -> str:

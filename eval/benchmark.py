@@ -157,6 +157,27 @@ LOADERS: dict[str, Callable[..., list[Question]]] = {
 }
 
 
+def load(
+    name: str, source: Path, docs: Path, *, given: bool, half: int | None, sample: int, seed: int
+) -> list[Question]:
+    """Write the documents of one half (None: of both) to `docs`; a seeded sample (0: all) of its questions.
+
+    `given`: a document is what a question's gold stands in, so that it alone can be asked.
+    """
+    questions = LOADERS[name](source, docs, whole_articles=not given)
+    if half:
+        kept = {one.document for one in questions if one.half == half}
+        questions = [one for one in questions if one.half == half]
+        for path in docs.iterdir():
+            if path.name not in kept:
+                path.unlink()
+    if given:
+        questions = [one for one in questions if one.document]
+    if sample:
+        questions = random.Random(seed).sample(questions, min(sample, len(questions)))  # noqa: S311
+    return questions
+
+
 def run(
     name: str,
     source: Path,
@@ -169,23 +190,13 @@ def run(
     seed: int,
     show: Show,
 ) -> list[Asked]:
-    """Ask a seeded sample (0: all) of one half's questions (None: of both); raises QAError for a missing file.
+    """Ask the questions that `load` gives; raises QAError for a missing file.
 
     `given`: only the gold document may be used. Else all documents of the half's questions are one collection.
     """
     docs = scratch / "docs"
     docs.mkdir()
-    questions = LOADERS[name](source, docs, whole_articles=not given)
-    if half:
-        kept = {one.document for one in questions if one.half == half}
-        questions = [one for one in questions if one.half == half]
-        for path in docs.iterdir():
-            if path.name not in kept:
-                path.unlink()
-    if given:
-        questions = [one for one in questions if one.document]
-    if sample:
-        questions = random.Random(seed).sample(questions, min(sample, len(questions)))  # noqa: S311
+    questions = load(name, source, docs, given=given, half=half, sample=sample, seed=seed)
     assistant = Assistant(Store(scratch / "store", docs), replace(config, threshold=0.0))
     assistant.refresh()
     results = []
@@ -202,7 +213,11 @@ def summary(results: Sequence[Asked], threshold: float) -> dict[str, Any]:
     """The figures at the threshold and without one."""
     yes, no = ([one for one in results if one.question.answerable is kind] for kind in (True, False))
     answered = [one for one in results if one.confidence >= threshold and one.quoted]
-    verdicts = [(one in answered and one.right) if one.question.answerable else one not in answered for one in results]
+    given = {one.question.id for one in answered}
+    verdicts = [
+        one.right and one.question.id in given if one.question.answerable else one.question.id not in given
+        for one in results
+    ]
     kinds = [one.question.answerable for one in results]
     positions = sorted((one.confidence for one in yes), reverse=True)
     confidence, right = [one.confidence for one in answered], [one.right for one in answered]
@@ -213,8 +228,8 @@ def summary(results: Sequence[Asked], threshold: float) -> dict[str, Any]:
         "retrieved": metrics.mean([one.retrieved for one in yes]),
         "right_never_refusing": metrics.mean([one.right for one in yes]),
         "threshold": threshold,
-        "answerable_right": metrics.mean([one in answered and one.right for one in yes]),
-        "unanswerable_refused": metrics.mean([one not in answered for one in no]),
+        "answerable_right": metrics.mean([one.right and one.question.id in given for one in yes]),
+        "unanswerable_refused": metrics.mean([one.question.id not in given for one in no]),
         "balanced_accuracy": metrics.balanced_accuracy(verdicts, kinds),
         "balanced_accuracy_interval": _balanced_interval(verdicts, kinds),
         "auroc_answerable": metrics.auroc([one.confidence for one in yes], [one.confidence for one in no]),

@@ -19,16 +19,21 @@ THREE_OUTCOMES = ("correct", "incorrect", "not_attempted")  # of the answerable
 GATED = ("answerable_right", "refused")  # shares of right cases, answerable and not; exactness is gated by itself
 
 
-class Result(Boundary):
-    """One case's verdict and the answer it rests on."""
+class Verdict(Boundary):
+    """Of one case: all that a later run is compared with."""
 
     id: str
     exam: str
     kind: str
     split: str
-    turns: tuple[str, ...]
     answerable: bool
     right: bool
+
+
+class Result(Verdict):
+    """One case's verdict and the answer it rests on."""
+
+    turns: tuple[str, ...]
     judgement: Judgement | None  # None: the answerer failed, see `error`
     confidence: float
     seconds: float
@@ -41,20 +46,38 @@ class Result(Boundary):
         return self.answer is not None and self.answer["status"] == "answered"
 
 
-class Record(Boundary):
-    """One run. `figures[group]` are the metrics of a group: an exam and split, or one kind of an exam."""
+class Run(Boundary):
+    """Which run it was."""
 
     started: str
     seconds: float
     commit: str | None
     dirty: bool | None
     machine: str
+
+
+class Baseline(Run):
+    """What is kept of a run to compare later ones with: small enough to be committed."""
+
+    verdicts: tuple[Verdict, ...]
+
+
+class Record(Run):
+    """One run. `figures[group]` are the metrics of a group: an exam and split, or one kind of an exam."""
+
     config: dict[str, JsonValue]
     versions: dict[str, str]
     models: dict[str, str]
     stores: dict[str, str]
     figures: dict[str, dict[str, JsonValue]]
     results: tuple[Result, ...]
+
+    def baseline(self) -> Baseline:
+        """The run and its verdicts, without the answers."""
+        verdicts = [{name: getattr(one, name) for name in Verdict.model_fields} for one in self.results]
+        return Baseline.model_validate(
+            {name: getattr(self, name) for name in Run.model_fields} | {"verdicts": verdicts}
+        )
 
 
 def figures(results: Sequence[Result]) -> dict[str, JsonValue]:
@@ -183,7 +206,7 @@ def _git(root: Path, *args: str) -> str | None:
     return done.stdout.strip()
 
 
-def compare(before: Sequence[Result], after: Sequence[Result]) -> list[dict[str, Any]]:
+def compare(before: Sequence[Verdict], after: Sequence[Verdict]) -> list[dict[str, Any]]:
     """For each exam and gated metric: both shares over the cases that both runs have, the difference and its p."""
     old = {(one.exam, one.id): one for one in before}
     rows: list[dict[str, Any]] = []

@@ -17,8 +17,8 @@ from eval.record import Record, Result
 from qa.errors import QAError
 from qa.schema import Answered, Refused, Turn
 
-Show = Callable[[int, int, Result], None]
-"""Called after each case with cases done, cases in all and the last result."""
+Show = Callable[[int, int], None]
+"""Called after each case with cases done and cases in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def run_exam(exam: Exam, open_: OpenAnswerer, show: Show | None = None) -> tuple
                 facts = trace or facts
                 results.append(one)
                 if show:
-                    show(len(results), len(exam.cases), one)
+                    show(len(results), len(exam.cases))
     order = {placed.case.id: number for number, placed in enumerate(exam.cases)}
     return sorted(results, key=lambda one: order[one.id]), facts
 

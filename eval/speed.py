@@ -1,104 +1,245 @@
-"""Where the time goes: a fresh process asked one question, indexing beside bare embedding, and questions in a row.
+"""Where the time goes, each figure beside its floor and beside plain LlamaIndex with Chroma's default embedding.
 
-Every figure of one table comes from one run on one machine; what is compared is measured in turn, and shown as a ratio.
+Every measurement is a process of its own, so that its peak memory is its own too; they take turns, and a figure is the
+median of the rounds. Floors: indexing cannot be faster than embedding the same texts, a question not faster than the
+models' runs for it, no process smaller than one that has only opened an empty folder.
 """
 
 import json
+import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from eval import metrics
-from qa.assistant import Assistant
-from qa.config import Config
-from qa.embed import PackagedEmbedding, passage_text
-from qa.indexing import Store, sync
+from qa.errors import QAError
 
-FRESH_RUNS = 5
 STAGES = ("conversation", "search", "read", "decide", "quote")
-
-_FRESH = """
-import json, sys, time
-start = time.perf_counter()
-from qa.assistant import Assistant
-imported = time.perf_counter()
-assistant = Assistant.open(sys.argv[1], store=sys.argv[2])
-opened = time.perf_counter()
-answer = assistant.ask(sys.argv[3])
-asked = time.perf_counter()
-print(json.dumps({
-    "import": imported - start, "open": opened - imported, "ask": asked - opened,
-    "embedded": assistant.changes.embedded, **{f"ask: {k}": v / 1000 for k, v in answer.trace.timings_ms.items()},
-}))
-"""
+Figures = dict[str, float]
+Table = dict[str, Figures]
 
 
-def fresh_process(docs: Path, question: str) -> dict[str, float]:
-    """Median seconds by step of a new process over an up-to-date index; `process` is all of it, from outside."""
+def measure(
+    docs: Path, questions: Sequence[str], *, rounds: int, plain: Path | None, show: Callable[[str], None]
+) -> Table:
+    """All tables, name → figure → median over the rounds. `plain`: the folder with Chroma's six files, None without."""
+    found: dict[str, list[Figures]] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        runs = [_fresh_run(docs, Path(scratch, "store"), question) for _ in range(FRESH_RUNS + 1)]
-    if any(run["embedded"] for run in runs[1:]):
-        raise AssertionError("a second run embedded something")
-    return {step: median(run[step] for run in runs[1:]) for step in runs[1] if step != "embedded"}
+        place = Path(scratch)
+        (place / "empty").mkdir()
+        _own_process("fresh", docs, place / "kept", questions[:1])  # a first indexing is not part of it
+        for turn in range(1, rounds + 1):
+            jobs = [
+                ("fresh", docs, place / "kept", questions[:1]),
+                ("empty", place / "empty", place / f"empty{turn}", questions[:1]),
+                ("index", docs, place / f"index{turn}", []),
+                ("ask", docs, place / "kept", questions),
+                *([("plain", docs, place / f"plain{turn}", questions)] if plain else []),
+            ]
+            for name, folder, store, asked in jobs:
+                show(f"{name}, round {turn} of {rounds}")
+                found.setdefault(name, []).append(_own_process(name, folder, store, asked, home=_home(place, plain)))
+    tables = {name: {key: median(run[key] for run in runs) for key in runs[0]} for name, runs in found.items()}
+    return tables | {"ratios": _ratios(tables)}
 
 
-def _fresh_run(docs: Path, store: Path, question: str) -> dict[str, float]:
+def _ratios(tables: Table) -> Figures:
+    index, ask, empty = tables["index"], tables["ask"], tables["empty"]
+    ratios = {
+        "indexing time over embedding alone": index["embedded alone a second"] / index["passages a second"],
+        "question time over the models' runs alone": ask["p50 ms"] / ask["p50 ms of the models alone"],
+        "memory of indexing over an empty folder": index["peak memory MB"] / empty["peak memory MB"],
+        "memory of asking over an empty folder": ask["peak memory MB"] / empty["peak memory MB"],
+    }
+    if plain := tables.get("plain"):
+        ratios |= {
+            "indexing speed over plain": index["passages a second"] / plain["passages a second"],
+            "search time over plain": ask["p50 ms search"] / plain["p50 ms search"],
+            "question time over plain search": ask["p50 ms"] / plain["p50 ms search"],
+            "memory of indexing over plain": index["peak memory MB"] / plain["peak memory MB"],
+            "disk over plain": index["bytes a passage"] / plain["bytes a passage"],
+        }
+    return ratios
+
+
+def _own_process(name: str, docs: Path, store: Path, questions: Sequence[str], home: Path | None = None) -> Figures:
+    """One measurement in a new process; `process s` is all of it, seen from outside."""
+    environment = {**os.environ, **({"HOME": str(home)} if home else {})}
     start = time.perf_counter()
-    command = [sys.executable, "-c", _FRESH, str(docs), str(store), question]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
-    found: dict[str, float] = json.loads(done.stdout)
-    return {"process": time.perf_counter() - start, **found}
+    done = subprocess.run(  # noqa: S603  # itself
+        [sys.executable, "-m", "eval.speed", name, str(docs), str(store)],
+        input=json.dumps(list(questions)),
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or ["no message"]
+        raise QAError(f"the measurement {name!r} failed: {last[0]}")
+    found: Figures = json.loads(done.stdout)
+    return {**found, "process s": time.perf_counter() - start}
 
 
-def indexing(docs: Path, config: Config) -> dict[str, float]:
-    """Passages a second of a first indexing, of embedding the same passages alone, and their ratio."""
+def _home(place: Path, plain: Path | None) -> Path | None:
+    """A home folder in which Chroma's default embedding function finds its files and so downloads nothing."""
+    if plain is None:
+        return None
+    cache = place / "home" / ".cache" / "chroma" / "onnx_models" / "all-MiniLM-L6-v2"
+    if not cache.exists():
+        cache.mkdir(parents=True)
+        (cache / "onnx").symlink_to(plain.resolve())
+    return place / "home"
+
+
+def fresh(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
+    """A new process over an index that is up to date: imports, opening, one question."""
+    start = time.perf_counter()
+    from qa.assistant import Assistant
+
+    imported = time.perf_counter()
+    with closing(Assistant.open(docs, store=store)) as assistant:
+        opened = time.perf_counter()
+        assistant.ask(questions[0])
+        asked = time.perf_counter()
+    return {"import s": imported - start, "open s": opened - imported, "ask s": asked - opened}
+
+
+def empty(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
+    """The process itself: an empty folder, opened and asked."""
+    return {**fresh(docs, store, questions), "peak memory MB": _peak_memory_mb()}
+
+
+def index(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
+    """A first indexing, and after it the same passages through the embedder alone."""
+    from qa.config import from_environment
+    from qa.embed import PackagedEmbedding, passage_text
+    from qa.indexing import Store, sync
+
+    config = from_environment()
     embedder = PackagedEmbedding(threads=config.threads)
-    with tempfile.TemporaryDirectory() as scratch:
-        store = Store(Path(scratch, "store"), docs)
+    with closing(Store(store, docs)) as opened:
         start = time.perf_counter()
-        changes = sync(store, embedder, config)
+        changes = sync(opened, embedder, config)
         indexed = time.perf_counter() - start
-        passages = store.library.passages(store.library.chunk_ids())
-        texts = [passage_text(one.title, one.text) for one in passages]
-        start = time.perf_counter()
-        embedder.embed(texts)
-        bare = time.perf_counter() - start
-        size = sum(path.stat().st_size for path in Path(scratch, "store").rglob("*") if path.is_file())
-        store.close()
+        memory = _peak_memory_mb()
+        passages = opened.library.passages(opened.library.chunk_ids())
+    texts = [passage_text(one.title, one.text) for one in passages]
+    start = time.perf_counter()
+    embedder.embed(texts)
+    alone = time.perf_counter() - start
     return {
         "passages": float(changes.embedded),
-        "indexed a second": changes.embedded / indexed,
-        "embedded alone a second": len(texts) / bare,
-        "indexing over bare embedding": indexed / bare,
-        "bytes a passage": size / max(changes.embedded, 1),
+        "passages a second": changes.embedded / indexed,
+        "embedded alone a second": len(texts) / alone,
+        "bytes a passage": _bytes(store) / max(changes.embedded, 1),
+        "peak memory MB": memory,
     }
 
 
-def questions(docs: Path, asked: Sequence[str], config: Config) -> dict[str, float]:
-    """Questions a second, one after the other, and milliseconds by stage."""
-    scratch = tempfile.mkdtemp()
-    assistant = Assistant.open(docs, store=Path(scratch, "store"), config=config)
-    assistant.ask(asked[0])
+def ask(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
+    """Questions in a row, and after each the models' runs that it took, alone."""
+    from qa import embed
+    from qa.assistant import Assistant
+    from qa.config import from_environment
+
+    runs: list[Callable[[], Any]] = []
+    open_session = embed.open_session
+    embed.open_session = lambda *args, **options: Recorded(open_session(*args, **options), runs)
+    config = from_environment()
     traces: list[Any] = []
-    seconds = []
-    for question in asked:
-        start = time.perf_counter()
-        traces.append(assistant.ask(question).trace)
-        seconds.append(time.perf_counter() - start)
-    assistant.close()
-    shutil.rmtree(scratch)
-    found = {"questions": float(len(asked)), "a second": len(asked) / sum(seconds)}
+    seconds, alone = [], []
+    threads = ThreadPoolExecutor(config.threads)
+    with threads, closing(Assistant.open(docs, store=store, config=config)) as assistant:
+        assistant.ask(questions[0])
+        for question in questions:
+            runs.clear()
+            start = time.perf_counter()
+            traces.append(assistant.ask(question).trace)
+            seconds.append(time.perf_counter() - start)
+            taken = list(runs)
+            start = time.perf_counter()
+            list(threads.map(lambda run: run(), taken))
+            alone.append(time.perf_counter() - start)
+    found = {"questions": float(len(questions)), "a second": len(questions) / sum(seconds)}
     for share in (0.5, 0.95):
-        found[f"p{share * 100:.0f} ms"] = 1000 * (metrics.percentile(seconds, share) or 0.0)
+        name = f"p{share * 100:.0f} ms"
+        found[name] = 1000 * (metrics.percentile(seconds, share) or 0.0)
+        found[f"{name} of the models alone"] = 1000 * (metrics.percentile(alone, share) or 0.0)
         for stage in STAGES:
             values = [trace.timings_ms[stage] for trace in traces if stage in trace.timings_ms]
-            found[f"p{share * 100:.0f} ms {stage}"] = metrics.percentile(values, share) or 0.0
-    found["peak memory MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            found[f"{name} {stage}"] = metrics.percentile(values, share) or 0.0
+    return {**found, "peak memory MB": _peak_memory_mb()}
+
+
+class Recorded:
+    """An inference session that notes each run so that it can be run again."""
+
+    def __init__(self, session: Any, runs: list[Callable[[], Any]]) -> None:
+        self._session, self._runs = session, runs
+
+    def run(self, outputs: Any, feed: Any) -> Any:
+        """The session's own result."""
+        self._runs.append(lambda: self._session.run(outputs, feed))
+        return self._session.run(outputs, feed)
+
+
+def plain(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
+    """Plain LlamaIndex and Chroma over the same passages: first indexing, then its search alone."""
+    from eval import plain
+
+    with tempfile.TemporaryDirectory() as scratch:
+        passages = _passages(docs, Path(scratch))
+    plain.embed(["warm"])
+    start = time.perf_counter()
+    retriever = plain.index(passages, store)
+    indexed = time.perf_counter() - start
+    retriever.retrieve(questions[0])
+    seconds = []
+    for question in questions:
+        start = time.perf_counter()
+        retriever.retrieve(question)
+        seconds.append(time.perf_counter() - start)
+    return {
+        "passages": float(len(passages)),
+        "passages a second": len(passages) / indexed,
+        "bytes a passage": _bytes(store) / max(len(passages), 1),
+        "p50 ms search": 1000 * (metrics.percentile(seconds, 0.5) or 0.0),
+        "p95 ms search": 1000 * (metrics.percentile(seconds, 0.95) or 0.0),
+        "peak memory MB": _peak_memory_mb(),
+    }
+
+
+def _passages(docs: Path, scratch: Path) -> list[tuple[str, str]]:
+    """(id, text) of the passages that the product cuts."""
+    from qa.chunks import split_document, split_sentences
+    from qa.documents import list_files, read_document
+    from qa.embed import passage_text, token_ends
+
+    found = []
+    for number, file in enumerate(list_files(docs)[0]):
+        document = read_document(file, max_file_mb=50)
+        for one in split_document(document.text, split_sentences(document), token_ends, key=str(number)):
+            found.append((one.id, passage_text(document.title, document.text[one.start : one.end])))
     return found
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _peak_memory_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    jobs = {"fresh": fresh, "empty": empty, "index": index, "ask": ask, "plain": plain}
+    print(json.dumps(jobs[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]), json.load(sys.stdin))))

@@ -9,7 +9,9 @@ from platformdirs import user_data_path
 
 from qa.errors import QAError
 
-PACKAGED_SEEDS = Path(__file__).resolve().parent.parent / "seeds"
+_HERE = Path(__file__).resolve().parent
+PACKAGED_SEEDS = next((one for one in (_HERE / "seeds", _HERE.parent / "seeds") if one.is_dir()), _HERE / "seeds")
+"""The starter documents: inside the package where it is installed from a wheel, beside it in a checkout."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ STAGES = (
     " conversation search reader decide quotes engine assistant cli __main__"
 ).split()
 OWNERS = {
-    "chromadb": "qa/vectors.py",
+    "chromadb": "qa/vectors.py eval/plain.py",
     "gradio": "ui/",
     "sqlite3": "qa/library.py qa/assistant.py",
     "onnxruntime": "qa/embed.py",

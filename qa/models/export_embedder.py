@@ -2,6 +2,7 @@
 
     python -m qa.models.export_embedder SOURCE_DIR                     # int8, into qa/models/all-minilm-l6-v2
     python -m qa.models.export_embedder SOURCE_DIR --fp32 --out DIR    # the reference for compare_embedder
+    python -m qa.models.export_embedder SOURCE_DIR --chroma --out DIR  # what Chroma's default would download
 
 SOURCE_DIR holds the published model.safetensors, config.json and tokenizer.json. Needs torch, transformers, onnx,
 onnxruntime, tokenizers and numpy; with the same versions of them, the same bytes come out each time. Of transformers
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import logging
+import shutil
 import sys
 import tempfile
 import warnings
@@ -62,6 +64,23 @@ class SentenceEncoder(torch.nn.Module):
         length = mean.pow(2).sum(1, keepdim=True).sqrt()
         embedding: torch.Tensor = mean / length.clamp(min=1e-12)
         return embedding
+
+
+class TokenEncoder(torch.nn.Module):
+    """BERT alone: what Chroma's default embedding function pools by itself."""
+
+    def __init__(self, bert: BertModel) -> None:
+        super().__init__()
+        self.bert = bert
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor
+    ) -> torch.Tensor:
+        """Int64 [batch, tokens] three times -> float32 [batch, tokens, 384]."""
+        hidden: torch.Tensor = self.bert(
+            input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
+        )[0]
+        return hidden
 
 
 def check_source(source: Path) -> None:
@@ -204,21 +223,51 @@ def export(source: Path, out: Path, fp32: bool) -> None:
     (out / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
 
 
+def export_for_chroma(source: Path, out: Path) -> None:
+    """Write the six files of Chroma's default embedding function: the plain fp32 graph, as Chroma's own is."""
+    check_source(source)
+    bert = BertModel.from_pretrained(str(source), attn_implementation="eager", local_files_only=True)
+    ids = torch.tensor([[101, 7592, 2088, 102], [101, 7592, 102, 0]])
+    names = ["input_ids", "attention_mask", "token_type_ids"]
+    out.mkdir(parents=True, exist_ok=True)
+    with torch.no_grad():
+        torch.onnx.export(
+            TokenEncoder(bert).eval(),
+            (ids, (ids != 0).long(), torch.zeros_like(ids)),
+            str(out / "model.onnx"),
+            input_names=names,
+            output_names=["last_hidden_state"],
+            dynamic_axes={key: {0: "batch", 1: "tokens"} for key in [*names, "last_hidden_state"]},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
+    words = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().__getitem__)
+    (out / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
+    shutil.copy(source / "tokenizer.json", out)
+    for name in ("config.json", "special_tokens_map.json", "tokenizer_config.json"):  # looked for, never read
+        (out / name).write_text("{}", encoding="utf-8")
+
+
 def main() -> None:
     """Export, then print each file's size in bytes and its sha256."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, metavar="SOURCE_DIR")
     parser.add_argument("--out", type=Path, default=HERE, metavar="DIR")
     parser.add_argument("--fp32", action="store_true", help="leave the weights in 32 bits (needs --out)")
+    parser.add_argument("--chroma", action="store_true", help="what Chroma's default would download (needs --out)")
     args = parser.parse_args()
-    if args.fp32 and args.out == HERE:
-        parser.error("--fp32 needs --out: the package ships the int8 file")
+    if (args.fp32 or args.chroma) and args.out == HERE:
+        parser.error("--fp32 and --chroma need --out: the package ships the int8 file")
 
     # Tracing warns about branches that are constant for this model; check_graph tests the outcome.
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     try:
-        export(args.source, args.out, args.fp32)
+        if args.chroma:
+            export_for_chroma(args.source, args.out)
+        else:
+            export(args.source, args.out, args.fp32)
     except ExportError as error:
         sys.exit(f"export_embedder: {error}")
     for name in ("model.onnx", "tokenizer.json"):
