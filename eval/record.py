@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from eval import metrics
-from eval.exam import Case
+from eval.exam import Case, Gold
 from eval.judge import Judgement
 from qa.schema import Answered, Boundary, Refused
 
@@ -34,6 +34,7 @@ class Result(Verdict):
     """One case's verdict and the answer it rests on."""
 
     turns: tuple[str, ...]
+    gold: tuple[Gold, ...]
     judgement: Judgement | None  # None: the answerer failed, see `error`
     confidence: float
     seconds: float
@@ -176,6 +177,7 @@ def result(
         kind=case.kind,
         split=case.split,
         turns=case.turns,
+        gold=case.gold,
         answerable=case.answerable,
         right=judgement is not None and judgement.right,
         judgement=judgement,

@@ -28,13 +28,14 @@ ROWS = (  # key of the figures, what is shown
     ("aurc", "AURC (lower is better)"),
     ("ece", "ECE (lower is better)"),
 )
+SHARES = (("answerable_right", "answerable"), ("refused", "unanswerable"))
 _CSS = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; } td, th { border-bottom: 1px solid #ddd; padding: .2rem .6rem; text-align: right; }
-td:first-child, th:first-child { text-align: left; } figure { display: inline-block; margin: .5rem; }
+td:first-child, th:first-child { text-align: left; } figure { margin: .5rem 0; } svg { width: 100%; height: auto; }
 .case { border-left: 4px solid #b91c1c; padding: .2rem 1rem; margin: 1rem 0; }
 blockquote { margin: .3rem 0 .3rem 1rem; }
-.context { color: #777; } mark { background: #fde68a; } small { color: #555; }
+.gold { color: #166534; } .context { color: #777; } mark { background: #fde68a; } small { color: #555; }
 """
 _FILTER = """
 document.querySelector('#kind').addEventListener('change', event => {
@@ -59,8 +60,9 @@ def render(record: Record) -> str:
         f"<!doctype html><html lang=en><meta charset=utf-8><title>Evaluation</title><style>{_CSS}</style>"
         "<h1>Evaluation</h1>"
         + head
-        + "".join(_figures(record, exam) for exam in exams)
-        + "".join(_plots([one for one in record.results if one.exam == exam], exam) for exam in exams)
+        + "".join(
+            _figures(record, exam) + _plots([one for one in record.results if one.exam == exam], exam) for exam in exams
+        )
         + f"<h2>Lost cases ({len(lost)})</h2><p><label>Kind <select id=kind><option value=''>all</option>{options}"
         + "</select></label></p>"
         + "".join(_case(one) for one in lost)
@@ -81,18 +83,25 @@ def _figures(record: Record, exam: str) -> str:
         f"<tr><td>{label}</td>" + "".join(f"<td>{number(record.figures[name][key])}</td>" for name in columns) + "</tr>"
         for key, label in ROWS
     )
-    kinds = [name for name in record.figures if name.startswith(f"{exam}:")]
+    kinds = {name.partition(":")[2]: found for name, found in record.figures.items() if name.startswith(f"{exam}:")}
     by_kind = "".join(
-        f"<tr><td>{escape(name.partition(':')[2])}</td>"
-        + "".join(f"<td>{number(record.figures[name][key])}</td>" for key in ("cases", "answerable_right", "refused"))
+        f"<tr><td>{escape(name)}</td>"
+        + "".join(f"<td>{_share(found[key], found[total])}</td>" for key, total in SHARES)
+        + "".join(f"<td>{number(found[key])}</td>" for key in ("refusal_precision", "refusal_recall", "quote_recall"))
         + "</tr>"
-        for name in kinds
+        for name, found in kinds.items()
     )
     heads = "".join(f"<th>{escape(name)}</th>" for name in columns)
     return (
         f"<h2>{escape(exam)}</h2><table><tr><th></th>{heads}</tr>{rows}</table>"
-        f"<h3>By kind</h3><table><tr><th>kind</th><th>cases</th><th>right</th><th>refused</th></tr>{by_kind}</table>"
+        "<h3>By kind</h3><table><tr><th>kind</th><th>answerable, right</th><th>not answerable, refused</th>"
+        f"<th>refusal precision</th><th>refusal recall</th><th>quote recall</th></tr>{by_kind}</table>"
     )
+
+
+def _share(share: Any, total: Any) -> str:
+    """The share and the counts it stands for."""
+    return "–" if share is None else f"{share:.2f} ({round(share * total)} of {total})"
 
 
 def _plots(results: list[Result], exam: str) -> str:
@@ -125,11 +134,15 @@ def _case(one: Result) -> str:
     answer: Any = one.answer or {}
     quotes = "".join(_quote(quote) for quote in (*answer.get("quotes", ()), *answer.get("nearest", ())))
     turns = "<br>".join(escape(turn) for turn in one.turns)
+    expected = "".join(
+        f"<blockquote class=gold>expected: {escape(gold.quote)} <small>{escape(gold.document)}</small></blockquote>"
+        for gold in one.gold
+    )
     judged = one.judgement
     verdict = one.error or (f"{judged.outcome}, {judged.cause}, confidence {one.confidence:.2f}" if judged else "")
     return (
         f'<div class=case data-kind="{escape(f"{one.exam}:{one.kind}")}"><b>{escape(one.id)}</b> {escape(one.kind)} '
-        f"<small>{escape(verdict)}</small><p>{turns}</p>{quotes}</div>"
+        f"<small>{escape(verdict)}</small><p>{turns}</p>{quotes}{expected}</div>"
     )
 
 

@@ -1,5 +1,6 @@
 """The harness: planted faults are each named by the right metric, case files with mistakes are reported in full."""
 
+import collections
 import json
 import random
 import threading
@@ -12,12 +13,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from eval import answerers, record, report
+from eval import answerers, record, report, speed
 from eval.__main__ import main
-from eval.exam import CaseError, Gold, Placed
+from eval.exam import CaseError, Gold, Placed, find
 from eval.run import Exam, load_exam, make_record, run_exam
+from qa.config import PACKAGED_SEEDS
 from qa.documents import text_sha256
+from qa.errors import QAError
 from qa.schema import Answered, Hit, Quote, Refused, Trace, Turn
+from tests.conftest import ROOT
 
 DOCS = {
     "pool.txt": "Pool rules\n\nThe pool opens at nine. Dogs are not allowed in the pool. Bring a towel.\n\n"
@@ -335,3 +339,120 @@ def test_a_python_callable_can_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def refuse_all(docs: Path) -> Callable[..., Refused]:
     return lambda question, history, documents: refused(question)
+
+
+PACKAGED = {"seeds": PACKAGED_SEEDS, "handbook": ROOT / "eval" / "handbook"}
+
+
+@pytest.fixture(scope="module", params=sorted(PACKAGED))
+def packaged(request: pytest.FixtureRequest) -> Exam:
+    return load_exam([ROOT / "eval" / "cases" / f"{request.param}.jsonl"], PACKAGED[request.param])
+
+
+def test_a_passage_stands_on_one_side_of_the_split(packaged: Exam) -> None:
+    sides: dict[tuple[str, int, int], str] = {}
+    for placed in packaged.cases:
+        case, mistakes = placed.case, list[str]()
+        if len(placed.parts) > 1:
+            continue  # asks for several facts, which may be of both sides
+        for one in case.gold or filter(None, [case.near]):
+            place = find(one, packaged.texts, case.id, mistakes)
+            assert place
+            assert sides.setdefault(place, case.split) == case.split, f"{case.id}: {one.quote}"
+
+
+def test_the_packaged_exams_hold_what_they_should(packaged: Exam) -> None:
+    kinds = collections.Counter(placed.case.kind for placed in packaged.cases)
+    both = [any(placed.case.answerable is yes for placed in packaged.cases) for yes in (True, False)]
+    assert all(both)
+    if packaged.name == "seeds":
+        assert len(packaged.cases) >= 120
+        assert kinds["near_miss"] >= 40
+        assert kinds.keys() >= {"fact", "multi_source", "distractor", "false_premise", "off_topic", "chit_chat"}
+        assert kinds.keys() >= {"request", "injection", "form", "conversation"}
+        assert {len(placed.case.turns) for placed in packaged.cases} >= {1, 2, 3, 4}
+    else:
+        assert 12 <= len(packaged.texts) <= 15
+        assert {Path(name).suffix for name in packaged.texts} == {".md", ".html", ".txt"}
+        assert len(packaged.cases) >= 200
+        assert sum(placed.case.conflict == "sources" for placed in packaged.cases) >= 25
+        assert kinds["look_alike"] >= 25
+        assert any(placed.case.docs for placed in packaged.cases)
+        assert any(placed.case.delete for placed in packaged.cases)
+
+
+def test_the_committed_baseline_is_of_these_cases() -> None:
+    kept = record.Baseline.model_validate_json((ROOT / "eval" / "baseline.json").read_text("utf-8"))
+    exams = [load_exam([ROOT / "eval" / "cases" / f"{name}.jsonl"], docs) for name, docs in PACKAGED.items()]
+    cases = {(exam.name, placed.case.id): placed.case for exam in exams for placed in exam.cases}
+    assert {(one.exam, one.id) for one in kept.verdicts} == cases.keys()
+    for one in kept.verdicts:
+        case = cases[one.exam, one.id]
+        assert (one.kind, one.split, one.answerable) == (case.kind, case.split, case.answerable)
+
+
+def test_runs_are_kept_and_compared(docs: Path, tmp_path: Path) -> None:
+    cases = tmp_path / "many.jsonl"
+    many = [{**case, "id": f"{case['id']}-{number}"} for number in range(3) for case in lines()]
+    cases.write_text("".join(json.dumps(case) + "\n" for case in many))
+    run = ["run", str(cases), "--docs", str(docs), "--answerer"]
+    kept, whole, worse = (str(tmp_path / "made" / name) for name in ("kept.json", "whole.json", "worse.json"))
+    first = CliRunner().invoke(main, [*run, "tests.test_eval:quote_the_gold", "--keep", kept, "--json", whole])
+    assert first.exit_code == 0, first.output
+    assert len(Path(kept).read_text("utf-8").splitlines()) == 31
+    same = CliRunner().invoke(main, [*run, "tests.test_eval:quote_the_gold", "--baseline", kept])
+    assert same.exit_code == 0
+    assert "many answerable_right: 1.000 → 1.000" in same.output
+    fallen = CliRunner().invoke(main, [*run, "tests.test_eval:refuse_all", "--baseline", whole, "--json", worse])
+    assert fallen.exit_code == 1
+    assert "many answerable_right: 1.000 → 0.000 (-1.000" in fallen.output
+    assert "  - yes-0-2  fact  not_attempted  When does the pool open?" in fallen.output
+    compared = CliRunner().invoke(main, ["compare", whole, worse])
+    assert compared.exit_code == 1
+    assert "FALLS BEYOND NOISE" in compared.output
+    back = CliRunner().invoke(main, ["compare", worse, kept])
+    assert back.exit_code == 0
+    assert "  + yes-0-2  fact" in back.output
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"results": 1}', '{"verdicts": [1]}', "no json"])
+def test_what_is_no_run_is_named(docs: Path, tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    done = CliRunner().invoke(main, ["compare", str(tmp_path / "run.json"), str(tmp_path / "gone.json")])
+    assert done.exit_code == 1
+    assert "is not a run record" in done.output
+    assert len(done.output.strip().splitlines()) == 1
+
+
+def test_an_answerer_that_fails_fails_the_run(docs: Path, tmp_path: Path) -> None:
+    cases = tmp_path / "small.jsonl"
+    cases.write_text("".join(json.dumps(case) + "\n" for case in lines()))
+    done = CliRunner().invoke(main, ["run", str(cases), "--docs", str(docs), "--answerer", "tests.test_eval:fail"])
+    assert done.exit_code == 1
+    assert "small yes-0: " in done.output
+
+
+def test_speed_measures_each_part_in_a_process_of_its_own(docs: Path) -> None:
+    tables = speed.measure(docs, ["When does the pool open?"] * 3, rounds=1, plain=None, show=lambda text: None)
+    assert set(tables) == {"fresh", "empty", "index", "ask", "ratios"}
+    assert tables["index"]["passages"] >= 3
+    assert tables["ask"]["questions"] == 3
+    assert tables["ask"]["p50 ms"] >= tables["ask"]["p50 ms search"] > 0
+    assert tables["ratios"]["indexing time over embedding alone"] > 0
+    with pytest.raises(QAError, match="fresh"):
+        speed.measure(docs / "gone", ["x?"], rounds=1, plain=None, show=lambda text: None)
+
+
+def quote_the_gold(docs: Path) -> Callable[..., Answered | Refused]:
+    def answer(question: str, history: Sequence[Turn], documents: Sequence[str] | None) -> Answered | Refused:
+        if question not in GOLD:
+            return refused(question)
+        document, text = GOLD[question]
+        start = DOCS[document].rfind(text)  # the second of two
+        return answered(question, [quote(document, start, start + len(text))])
+
+    return answer
+
+
+def fail(docs: Path) -> Callable[..., Refused]:
+    return lambda question, history, documents: {"status": "nonsense"}  # type: ignore[return-value]
