@@ -4,6 +4,7 @@ import hashlib
 import multiprocessing
 import os
 import random
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -119,6 +120,9 @@ def forks() -> Any:
     return context
 
 
+_ONE_AT_A_TIME = threading.Lock()  # `start` asks after all children, and a status can be read only once
+
+
 class Child:
     """A process that reports by `report.send`; `said` waits for its end and gives all that it reported."""
 
@@ -126,7 +130,8 @@ class Child:
         context = forks()
         self.reading, writing = context.Pipe(duplex=False)
         self.process = context.Process(target=target, args=(*args, writing))
-        self.process.start()
+        with _ONE_AT_A_TIME:
+            self.process.start()
         writing.close()
 
     def next(self) -> Any:
@@ -138,10 +143,15 @@ class Child:
         with suppress(EOFError):
             while self.reading.poll(60):
                 said.append(self.reading.recv())
-        self.process.kill()
-        self.process.join()
+        self.kill()
         self.reading.close()
         return said
+
+    def kill(self) -> None:
+        """Kill -9, unless it has ended, and wait for the end."""
+        with _ONE_AT_A_TIME:
+            self.process.kill()
+            self.process.join()
 
 
 def fill(folder: Path, files: Mapping[str, str]) -> Path:

@@ -14,7 +14,7 @@ import shutil
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -155,7 +155,7 @@ class Chain:
         how = self.rng.choices(("at a time", "behind a step", "at a step"), (40, 40, 20))[0]
         stage, times = min(STAGES, key=lambda one: (self.stages[one], self.rng.random())), self.rng.randrange(1, 4)
         child = Child(index, self.place, self.folder.path, stage if how == "at a step" else "", times)
-        process, reading = child.process, child.reading
+        reading = child.reading
         steps = os.read(reading.fileno(), 1)  # it has begun
         began = time.monotonic()
         if how == "at a time":
@@ -167,9 +167,7 @@ class Chain:
                 steps += more
             if how == "behind a step":
                 time.sleep(self.rng.choice((0, self.rng.uniform(0, 0.02))))
-        with suppress(ProcessLookupError):
-            process.kill()
-        process.join()
+        child.kill()
         while more := os.read(reading.fileno(), 4096):
             steps += more
         reading.close()
@@ -177,7 +175,7 @@ class Chain:
         if last == "end<":
             self.span_s = time.monotonic() - began
             return None
-        assert process.exitcode == -signal.SIGKILL, f"the run failed by itself after {last}"
+        assert child.process.exitcode == -signal.SIGKILL, f"the run failed by itself after {last}"
         return STAGE_OF.get(last, last)
 
     def check(self, to_complete: Path, *, ask: bool) -> None:
