@@ -5,7 +5,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +37,17 @@ def main() -> None:
 @main.command()
 @click.argument("cases", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--docs", type=click.Path(path_type=Path), help="Folder the cases are about.  [default: ./seeds]")
-@click.option("--store", type=click.Path(path_type=Path), help="Where the index is kept.")
 @click.option("--exams", is_flag=True, help="Run both packaged exams instead of CASES.")
 @click.option("--split", type=click.Choice(["dev", "test"]), help="Only this split.")
 @click.option("--answerer", default="qa", show_default=True, help="qa, an http address, or module:function.")
+@click.option("--timeout", default=answerers.TIMEOUT_S, show_default=True, help="Seconds a question may take.")
 @click.option("--json", "json_out", type=click.Path(path_type=Path), help="Write the run record.")
 @click.option("--html", "html_out", type=click.Path(path_type=Path), help="Write the report.")
 @click.option("--baseline", type=click.Path(path_type=Path), help="A run to compare with; exit code 1 on a fall.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Write the verdicts alone, a --baseline for later runs.")
 def run(
-    cases: tuple[Path, ...], docs: Path | None, store: Path | None, exams: bool, split: str | None,
-    answerer: str, json_out: Path | None, html_out: Path | None, baseline: Path | None, keep: Path | None,
+    cases: tuple[Path, ...], docs: Path | None, exams: bool, split: str | None, answerer: str, timeout: float,
+    json_out: Path | None, html_out: Path | None, baseline: Path | None, keep: Path | None,
 ) -> None:  # fmt: skip
     """Ask all CASES and judge the answers.
 
@@ -56,17 +56,26 @@ def run(
     if bool(cases) == exams:
         raise click.UsageError("Pass case files, or --exams, and not both.")
     before = _read_verdicts(baseline) if baseline else None
+    if html_out:
+        report.check_plots()
+    for path in filter(None, (json_out, html_out, keep)):
+        _prepare(path)
     loaded = _packaged() if exams else [load_exam(cases, docs or default_docs())]
-    if split:
-        loaded = [replace(one, cases=tuple(case for case in one.cases if case.case.split == split)) for one in loaded]
+    loaded = [_selected(exam, split, answerer) for exam in loaded]
     start = time.perf_counter()
     results: list[Result] = []
     facts: dict[str, dict[str, Any]] = {}
+    open_ = answerers.open_answerer(answerer)
     for exam in loaded:
-        open_ = answerers.open_answerer(answerer, store=store)
-        done, facts[exam.name] = run_exam(exam, open_, _progress(exam.name))
+        done, facts[exam.name] = run_exam(exam, open_, _progress(exam.name), timeout_s=timeout)
         results += done
-    made = make_record(results, facts, time.perf_counter() - start)
+    if isinstance(open_, answerers.Own):
+        open_.close()
+    config: dict[str, Any] = {"answerer": answerer, "split": split, "timeout_s": timeout}
+    config["cases"] = {exam.name: exam.sha256 for exam in loaded}
+    if isinstance(open_, answerers.Own):
+        config |= {name: value for name, value in asdict(from_environment()).items() if name != "data_dir"}
+    made = make_record(results, facts, time.perf_counter() - start, config)
     _print_figures(made)
     if json_out:
         _write(json_out, made.model_dump_json(indent=1))
@@ -100,11 +109,16 @@ def compare(one: Path, other: Path) -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--given", is_flag=True, help="Only the gold document may be used, instead of one open collection.")
 @click.option("--half", type=click.IntRange(1, 2), help="Only the first or second half by title.  [default: both]")
-@click.option("--sample", default=0, show_default=True, help="How many questions; 0 for all.")
+@click.option("--sample", default=0, show_default=True, type=click.IntRange(0), help="How many questions; 0 for all.")
 @click.option("--seed", default=1, show_default=True)
 @click.option("--json", "as_json", is_flag=True)
 def benchmark(name: str, path: Path, given: bool, half: int | None, sample: int, seed: int, as_json: bool) -> None:
-    """Run a public benchmark whose files are in PATH."""
+    """Run a public benchmark whose files are in PATH.
+
+    squad2, clapnq and chunking are NAME-passages.jsonl.gz (id, title, text) and NAME-questions.jsonl.gz (id, question,
+    answerable, answers, starts or evidence, doc_ids), with NAME squad2-dev, clapnq-dev or chunking-eval; beir is
+    corpus.jsonl, queries.jsonl and qrels/test.tsv.
+    """
     from eval import benchmark as public
 
     config = from_environment()
@@ -124,9 +138,9 @@ def benchmark(name: str, path: Path, given: bool, half: int | None, sample: int,
 @click.option("--docs", type=click.Path(path_type=Path), help="Folder to index.  [default: the packaged seeds]")
 @click.option("--question", multiple=True, help="What to ask.  [default: the packaged seeds cases]")
 @click.option("--squad2", type=click.Path(path_type=Path), help="SQuAD 2.0's second half instead; PATH of its files.")
-@click.option("--sample", default=300, show_default=True, help="How many of its questions.")
+@click.option("--sample", default=300, show_default=True, type=click.IntRange(1), help="How many of its questions.")
 @click.option("--plain", type=click.Path(path_type=Path), help="The six files of Chroma's default embedding function.")
-@click.option("--rounds", default=3, show_default=True, help="How often; figures are medians.")
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1), help="How often; figures are medians.")
 def speed(
     docs: Path | None, question: tuple[str, ...], squad2: Path | None, sample: int, plain: Path | None, rounds: int
 ) -> None:
@@ -154,6 +168,17 @@ def speed(
             click.echo(f"  {name:44} {value:10.3f}")
 
 
+def _selected(exam: Exam, split: str | None, answerer: str) -> Exam:
+    """The cases of the split; an endpoint cannot be told that a document is deleted, so those cases are left out."""
+    cases = [one for one in exam.cases if split in (None, one.case.split)]
+    if answerer.startswith("http"):
+        kept = [one for one in cases if not one.case.delete]
+        if len(kept) < len(cases):
+            click.echo(f"{exam.name}: left out, as an endpoint cannot delete: {len(cases) - len(kept)} cases", err=True)
+        cases = kept
+    return replace(exam, cases=tuple(cases))
+
+
 def _packaged() -> list[Exam]:
     exams = {"seeds": PACKAGED_SEEDS, "handbook": HERE / "handbook"}
     return [load_exam([HERE / "cases" / f"{name}.jsonl"], docs) for name, docs in exams.items()]
@@ -166,13 +191,21 @@ def _read_verdicts(path: Path) -> Sequence[Verdict]:
         return Record.model_validate(data).results if "results" in data else Baseline.model_validate(data).verdicts
     except OSError as error:
         raise QAError(f"{path} cannot be read ({error.strerror}).") from None
-    except (ValueError, TypeError):  # pydantic's errors are ValueErrors
+    except (ValueError, TypeError, RecursionError):  # pydantic's errors are ValueErrors
         raise QAError(f"{path} is not a run record; make one with `qa-eval run … --json {path}`.") from None
+
+
+def _prepare(path: Path) -> None:
+    """Make the file's folder and see that it can be written, before a long run."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+    except OSError as error:
+        raise QAError(f"{path} cannot be written ({error.strerror}); choose another place.") from None
 
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n", "utf-8")
     except OSError as error:
         raise QAError(f"{path} cannot be written ({error.strerror}); choose another place.") from None
@@ -193,9 +226,9 @@ def _progress(name: str) -> Callable[[int, int], None]:
 def _print_figures(made: Record) -> None:
     groups = [name for name in made.figures if ":" not in name]
     width = max(len(label) for _, label in report.ROWS) + 2
-    click.echo(" " * width + "".join(f"{name:>16}" for name in groups))
-    for key, label in report.ROWS:
-        click.echo(f"{label:{width}}" + "".join(f"{report.number(made.figures[name][key]):>16}" for name in groups))
+    click.echo(" " * width + "".join(f"{name:>22}" for name in groups))
+    for key, label in report.ROWS[:-1]:  # the causes need more room; the report has them
+        click.echo(f"{label:{width}}" + "".join(f"{report.cell(made.figures[name], key):>22}" for name in groups))
     click.echo(f"{made.seconds:.0f} s")
 
 
@@ -204,6 +237,8 @@ def _print_comparison(before: Sequence[Verdict], after: Sequence[Verdict]) -> bo
     rows = record.compare(before, after)
     if not rows:
         raise QAError("the two runs have no case in common; compare runs of the same exam.")
+    if gone := record.missing(before, after):
+        click.echo(f"asked only before: {', '.join(gone)}", err=True)
     cases = {(one.exam, one.id): one for one in after}
     for row in rows:
         click.echo(

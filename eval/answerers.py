@@ -2,63 +2,161 @@
 
 import importlib
 import json
+import sys
+import tempfile
+import threading
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
 from qa.config import Config, from_environment
+from qa.documents import text_sha256
 from qa.errors import QAError
 from qa.schema import Answer, Answered, Refused, Turn
 
 TIMEOUT_S = 120.0
 Answerer = Callable[[str, Sequence[Turn], Sequence[str] | None], Any]
 """(question, history, documents) → Answered | Refused, or the same as JSON data."""
-OpenAnswerer = Callable[[Path], Answerer]
-"""Folder of documents → an answerer that has read them; called again after the folder has changed."""
 
 _ANSWER: TypeAdapter[Answered | Refused] = TypeAdapter(Answer)
+
+
+class OpenAnswerer(Protocol):
+    """Opened on a folder of documents, answers about it; opened again after the folder has changed."""
+
+    def __call__(self, docs: Path, /) -> Answerer:
+        """An answerer that has read the folder."""
 
 
 class AnswererError(QAError):
     """The answerer failed or returned something else than an answer."""
 
 
-def open_answerer(name: str, *, store: Path | None = None, config: Config | None = None) -> OpenAnswerer:
+def open_answerer(name: str, *, config: Config | None = None) -> OpenAnswerer:
     """`qa` (this project), `http://…` (POST of question, history, documents) or `module:function` (an OpenAnswerer)."""
     if name == "qa":
-        return _own(store, config or from_environment())
+        return Own(config or from_environment())
     if name.startswith(("http://", "https://")):
         return lambda docs: _http(name)
     module, _, function = name.partition(":")
+    sys.path.insert(0, "")  # a module in the current folder, as with `python -m`
     try:
         opened: OpenAnswerer = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
         raise AnswererError(f"{name!r} is not qa, an http address or module:function ({error}).") from None
+    finally:
+        sys.path.remove("")
     return opened
 
 
-def ask(
-    answerer: Answerer, question: str, history: Sequence[Turn], documents: Sequence[str] | None
-) -> Answered | Refused:
-    """The answer as a type, whoever gave it; raises AnswererError."""
+def open_on(open_: OpenAnswerer, docs: Path) -> Answerer:
+    """The answerer for the folder; raises AnswererError whatever it raises."""
     try:
-        return _ANSWER.validate_python(answerer(question, history, documents))
+        answerer = open_(docs)
+    except QAError:
+        raise
+    except Exception as error:
+        raise AnswererError(f"the answerer cannot be opened ({_named(error)}).") from error
+    if not callable(answerer):
+        raise AnswererError("what was opened is not callable; it must return a function of three arguments.")
+    return answerer
+
+
+def ask(
+    answerer: Answerer,
+    question: str,
+    history: Sequence[Turn],
+    documents: Sequence[str] | None,
+    texts: dict[str, str],
+    *,
+    timeout_s: float = TIMEOUT_S,
+) -> Answered | Refused:
+    """The answer as a type, whoever gave it and whatever it raised or left out; raises AnswererError."""
+    found: list[Any] = []
+
+    def run() -> None:
+        try:
+            found.append(answerer(question, history, documents))
+        except BaseException as error:  # foreign code: even an exit is but a failed answer
+            found.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)  # one that hangs must not keep the run from ending
+    thread.start()
+    thread.join(timeout_s)
+    if not found:
+        raise AnswererError(f"no answer within {timeout_s:g} s.")
+    if isinstance(found[0], KeyboardInterrupt | QAError):
+        raise found[0]
+    if isinstance(found[0], BaseException):
+        raise AnswererError(f"the answerer failed ({_named(found[0])}).") from found[0]
+    try:
+        answer = _ANSWER.validate_python(complete(found[0], question, texts))
+        answer.model_dump_json()  # what cannot be written is not an answer
     except ValidationError as error:
         first = error.errors()[0]
         raise AnswererError(f"not an answer: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    except ValueError as error:
+        raise AnswererError(f"not an answer: {_named(error)}") from None
+    return answer
 
 
-def _own(store: Path | None, config: Config) -> OpenAnswerer:
-    from qa.assistant import Assistant
+def complete(answer: Any, question: str, texts: dict[str, str]) -> Any:
+    """JSON data with what other systems need not give: a status and quotes of text, document, start, end will do."""
+    if not isinstance(answer, dict):
+        return answer
+    shown = {"answered": "quotes", "refused": "nearest"}.get(str(answer.get("status")), "quotes")
+    quotes = [_complete_quote(one, texts) for one in answer.get(shown) or ()]
+    given = {"question": question, "asked": question, "text": "", "confidence": 1.0, "trace": _no_trace(question)}
+    given |= {"reason": "not_covered"} if shown == "nearest" else {"short_answer": None}
+    return {**given, **answer, shown: quotes}
 
-    def open_(docs: Path) -> Answerer:
-        assistant = Assistant.open(docs, store=store, config=config)
+
+def _complete_quote(quote: Any, texts: dict[str, str]) -> Any:
+    if not isinstance(quote, dict):
+        return quote
+    digest = text_sha256(texts.get(str(quote.get("document")), ""))
+    given: dict[str, Any] = dict.fromkeys(("date", "page", "locator", "heading"))
+    return {**given, "title": "", "document_sha256": digest, "score": 1.0, "before": "", "after": "", **quote}
+
+
+def _no_trace(question: str) -> dict[str, Any]:
+    empty: dict[str, Any] = dict.fromkeys(("history", "hits", "verdicts", "skipped"), ())
+    return {
+        **empty, "question": question, "documents": None, "threshold": 0.0,
+        "versions": {}, "models": {}, "store": "", "timings_ms": {},
+    }  # fmt: skip
+
+
+def _named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".replace("\n", " ")
+
+
+class Own:
+    """This project's answerer, with a store of its own for each folder that is gone with it."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._scratch = tempfile.TemporaryDirectory()
+        self._opened: dict[Path, Any] = {}
+
+    def __call__(self, docs: Path, /) -> Answerer:
+        """The assistant over the folder, made equal to it again."""
+        from qa.assistant import Assistant
+
+        if docs in self._opened:
+            self._opened.pop(docs).close()
+        store = Path(self._scratch.name, text_sha256(str(docs.resolve()))[:12])
+        assistant = self._opened[docs] = Assistant.open(docs, store=store, config=self._config)
         return lambda question, history, documents: assistant.ask(question, history=history, documents=documents)
 
-    return open_
+    def close(self) -> None:
+        """Close what is open and erase its stores."""
+        for assistant in self._opened.values():
+            assistant.close()
+        self._scratch.cleanup()
 
 
 def _http(url: str) -> Answerer:
@@ -67,10 +165,7 @@ def _http(url: str) -> Answerer:
         request = urllib.request.Request(  # noqa: S310  # open_answerer lets only http and https pass
             url, json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
-        try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
-                return json.load(response)
-        except (OSError, ValueError) as error:
-            raise AnswererError(f"{url} did not answer ({error}).") from error
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
+            return json.load(response)
 
     return answer

@@ -7,6 +7,7 @@ question has an answer and a confidence; what a threshold would refuse is worked
 import gzip
 import json
 import random
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -29,15 +30,24 @@ COVERAGES = (0.9, 0.7, 0.5)  # shares of the answerable that are answered, at wh
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`document` is the gold document's file, `gold` where its answer or evidence stands, `half` 1 or 2 by title."""
+    """`document` is the gold document's file, `parts` where answer or evidence stands, `half` 1 or 2 by title.
+
+    A part is one thing to be found, given by all places that will do: a SQuAD answer is one part, marked by several
+    people; each evidence sentence is a part of its own.
+    """
 
     id: str
     text: str
     answerable: bool
     document: str | None
-    gold: tuple[Interval, ...]
+    parts: tuple[tuple[Interval, ...], ...]
     answers: tuple[str, ...]
     half: int
+
+    @property
+    def gold(self) -> tuple[Interval, ...]:
+        """All places of all parts."""
+        return tuple(place for part in self.parts for place in part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +71,16 @@ def _touch(one: Interval, other: Interval) -> bool:
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The JSON lines of a plain or gzipped file; raises QAError where there is no such file."""
+    """The JSON lines of a plain or gzipped file; raises QAError where it cannot be read as such."""
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            yield from map(json.loads, file)
-    except OSError as error:
-        raise QAError(f"{path} cannot be read ({error.strerror}); pass the folder that holds the benchmark.") from None
+            for line in file:
+                yield json.loads(line)
+    except (OSError, EOFError, zlib.error) as error:
+        told = getattr(error, "strerror", None) or error
+        raise QAError(f"{path} cannot be read ({told}); pass the folder that holds the benchmark.") from None
+    except ValueError:
+        raise QAError(f"{path} is not JSON lines in UTF-8; pass the folder that holds the benchmark.") from None
 
 
 def squad2(source: Path, docs: Path, *, whole_articles: bool) -> list[Question]:
@@ -80,10 +94,12 @@ def squad2(source: Path, docs: Path, *, whole_articles: bool) -> list[Question]:
             text=one["question"],
             answerable=one["answerable"],
             document=places[one["doc_ids"][0]][0],
-            gold=tuple(
-                (document, offset + start, offset + start + len(answer))
-                for document, offset in [places[one["doc_ids"][0]]]
-                for start, answer in zip(one["starts"], one["answers"], strict=True)
+            parts=(
+                tuple(
+                    (document, offset + start, offset + start + len(answer))
+                    for document, offset in [places[one["doc_ids"][0]]]
+                    for start, answer in zip(one["starts"], one["answers"], strict=True)
+                ),
             )
             if one["answerable"]
             else (),
@@ -115,7 +131,7 @@ def evidence(name: str, source: Path, docs: Path, *, whole_articles: bool) -> li
                 text=one["question"],
                 answerable=one["answerable"],
                 document=places[passage][0] if passage else None,
-                gold=tuple(gold),
+                parts=tuple((place,) for place in gold),
                 answers=tuple(one["answers"]),
                 half=halves.get(passage, 2),
             )
@@ -132,10 +148,14 @@ def beir(source: Path, docs: Path, *, whole_articles: bool) -> list[Question]:
     sizes = {one["id"]: len(one["text"]) for one in passages}
     texts = {one["_id"]: one["text"] for one in lines(source / "queries.jsonl")}
     relevant: dict[str, list[str]] = defaultdict(list)
-    for row in (source / "qrels" / "test.tsv").read_text("utf-8").splitlines()[1:]:
-        query, passage, grade = row.split("\t")
-        if int(grade) > 0:
-            relevant[query].append(passage)
+    qrels = source / "qrels" / "test.tsv"
+    try:
+        rows = [row.split("\t") for row in qrels.read_text("utf-8").splitlines()[1:]]
+        for query, passage, grade in rows:
+            if int(grade) > 0:
+                relevant[query].append(passage)
+    except (OSError, ValueError) as error:
+        raise QAError(f"{qrels} cannot be read as query, passage, grade a line ({error}).") from None
     halves = _halves(sorted(relevant))
     return [
         Question(
@@ -143,7 +163,7 @@ def beir(source: Path, docs: Path, *, whole_articles: bool) -> list[Question]:
             text=texts[query],
             answerable=True,
             document=places[found[0]][0],
-            gold=tuple((places[one][0], places[one][1], places[one][1] + sizes[one]) for one in found),
+            parts=(tuple((places[one][0], places[one][1], places[one][1] + sizes[one]) for one in found),),
             answers=(),
             half=halves[query],
         )
@@ -166,7 +186,12 @@ def load(
 
     `given`: a document is what a question's gold stands in, so that it alone can be asked.
     """
-    questions = LOADERS[name](source, docs, whole_articles=not given)
+    try:
+        questions = LOADERS[name](source, docs, whole_articles=not given)
+    except (KeyError, IndexError, TypeError) as error:
+        raise QAError(
+            f"the files in {source} are not those of {name}: {error!r} is missing or not as expected."
+        ) from None
     if half:
         kept = {one.document for one in questions if one.half == half}
         questions = [one for one in questions if one.half == half]
@@ -238,9 +263,7 @@ def summary(results: Sequence[Asked], threshold: float) -> dict[str, Any]:
         "ece": metrics.ece(confidence, right),
         "aurc": metrics.aurc(metrics.risk_coverage(confidence, right, len(results))),
         "quote_precision": metrics.mean([metrics.quote_precision(one.quoted, one.question.gold) for one in yes]),
-        "quote_recall": metrics.mean(
-            [metrics.quote_recall(one.quoted, [[gold] for gold in one.question.gold]) for one in yes]
-        ),
+        "quote_recall": metrics.mean([metrics.quote_recall(one.quoted, one.question.parts) for one in yes]),
         "em_answerable": metrics.mean(
             [metrics.exact_match(one.short_answer or "", one.question.answers) for one in short]
         ),

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -36,9 +36,9 @@ class Case(Boundary):
     id: str = Field(min_length=1)
     kind: str = Field(min_length=1)
     turns: tuple[str, ...] = Field(min_length=1, max_length=4)
-    docs: tuple[str, ...] | None = None
-    delete: tuple[str, ...] = ()
-    answerable: bool
+    docs: tuple[str, ...] | None = Field(default=None, min_length=1)  # all that the last turn may use; None: any
+    delete: tuple[str, ...] = ()  # dropped from the folder before asking
+    answerable: bool = Field(strict=True)
     gold: tuple[Gold, ...] = ()
     near: Gold | None = None  # the nearest passage of a case that has no gold
     distractors: tuple[Gold, ...] = ()
@@ -50,6 +50,10 @@ class Case(Boundary):
     def _consistent(self) -> "Case":
         if self.answerable != bool(self.gold):
             raise ValueError("answerable cases have gold, and only they")
+        if any("\ud800" <= char <= "\udfff" for char in "".join(self.turns)):
+            raise ValueError("a turn holds half a character (a lone surrogate)")
+        if any(one.document in self.delete or one.document not in (self.docs or (one.document,)) for one in self.gold):
+            raise ValueError("gold stands in a document that the case deletes or does not let be used")
         if len({one.part is None for one in self.gold}) > 1:
             raise ValueError("either all gold quotes have a part or none has")
         if self.conflict == "sources" and {one.part for one in self.gold} != {1, 2}:
@@ -98,17 +102,22 @@ def load_cases(paths: Sequence[Path], texts: dict[str, str]) -> list[Placed]:
         except OSError as error:
             mistakes.append(f"{path}: cannot be read ({error.strerror})")
             continue
+        if not any(line.strip() for line in lines):
+            mistakes.append(f"{path.name}: has no cases")
         for number, line in enumerate(lines, 1):
             where = f"{path.name}:{number}"
+            if not line.strip():
+                continue
             try:
-                case = Case.model_validate(json.loads(line))
+                case = Case.model_validate(json.loads(line, object_pairs_hook=_once))
             except ValidationError as error:
                 mistakes += [
                     f"{where}: {'.'.join(map(str, one['loc'])) or 'case'}: {one['msg']}" for one in error.errors()
                 ]
                 continue
-            except (ValueError, RecursionError):
-                mistakes.append(f"{where}: not valid JSON in UTF-8")
+            except (ValueError, RecursionError) as error:
+                told = str(error) if isinstance(error, _Twice) else "not valid JSON in UTF-8"
+                mistakes.append(f"{where}: {told}")
                 continue
             if case.id in seen:
                 mistakes.append(f"{where}: id {case.id!r} stands in {seen[case.id]} already")
@@ -119,6 +128,18 @@ def load_cases(paths: Sequence[Path], texts: dict[str, str]) -> list[Placed]:
     if mistakes:
         raise CaseError("\n".join(["the case files have mistakes:", *mistakes]))
     return placed
+
+
+class _Twice(ValueError):
+    """A field stands twice in a line, of which JSON readers silently keep one."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _Twice(f"{next(name for name in names if names.count(name) > 1)!r} stands twice")
+    return found
 
 
 def _place(case: Case, texts: dict[str, str], where: str, mistakes: list[str]) -> Placed | None:
@@ -143,7 +164,7 @@ def find(gold: Gold, texts: dict[str, str], where: str, mistakes: list[str]) -> 
     if text is None:
         mistakes.append(f"{where}: {gold.document} is not a document")
         return None
-    starts = [at for at in range(len(text)) if text.startswith(gold.quote, at)] if gold.quote in text else []
+    starts = _starts(text, gold.quote)
     if not starts:
         mistakes.append(f"{where}: not verbatim in {gold.document}: {gold.quote[:60]!r}")
     elif len(starts) > 1 and gold.nth is None:
@@ -156,3 +177,11 @@ def find(gold: Gold, texts: dict[str, str], where: str, mistakes: list[str]) -> 
         start = starts[(gold.nth or 1) - 1]
         return gold.document, start, start + len(gold.quote)
     return None
+
+
+def _starts(text: str, quote: str) -> list[int]:
+    """Where the quote stands, overlapping places included."""
+    found = [text.find(quote)]
+    while found[-1] >= 0:
+        found.append(text.find(quote, found[-1] + 1))
+    return found[:-1]

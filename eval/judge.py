@@ -7,6 +7,7 @@ from eval import metrics
 from eval.exam import Placed
 from eval.metrics import Interval
 from qa.documents import text_sha256
+from qa.quotes import same_text
 from qa.schema import Answered, Boundary, Quote, Refused
 
 MAX_QUOTES = 3
@@ -14,7 +15,7 @@ MAX_QUOTES_OF_PARTS = 6
 MAX_CHARS = 500
 
 Outcome = Literal["correct", "incorrect", "not_attempted", "refused_rightly", "answered_wrongly"]
-Cause = Literal["not_retrieved", "refused", "read_wrongly", "quoted_wrongly", "should_refuse"]
+Cause = Literal["not_retrieved", "refused", "read_wrongly", "quoted_wrongly", "should_refuse", "inexact"]
 
 
 class Judgement(Boundary):
@@ -29,51 +30,62 @@ class Judgement(Boundary):
     quote_recall: float | None
     exact_match: float | None
     token_f1: float | None
-    ranked: tuple[bool, ...] | None  # relevance of the hits, best first
-    relevant: int  # parts
-    conflict_expected: bool | None
+    ranked: tuple[frozenset[int], ...] | None  # which parts each hit covers, best first
+    parts: int
+    conflict_expected: bool
     conflict_found: bool
+    conflicts_marked: int
+    conflicts_right: int
 
 
 def judge(placed: Placed, answer: Answered | Refused, texts: dict[str, str]) -> Judgement:
     """`texts` are the documents as they are now; a quote from any other text is inexact."""
     case = placed.case
     gold = [one for part in placed.parts for one in part]
-    answered = isinstance(answer, Answered)
-    shown = answer.quotes if isinstance(answer, Answered) else answer.nearest
-    quoted = [interval(quote) for quote in answer.quotes] if isinstance(answer, Answered) else []
+    quotes: tuple[Quote, ...] = answer.quotes if isinstance(answer, Answered) else ()
+    quoted = [interval(quote) for quote in quotes]
+    shown = answer.nearest if isinstance(answer, Refused) else quotes
     inexact = tuple(f"{q.document}:{q.start}-{q.end}" for q in shown if not is_exact(q, texts))
-    found_conflict = isinstance(answer, Answered) and _finds_conflict(placed, answer)
-    ranked = [
-        any(metrics.overlaps((hit.document, hit.start, hit.end), one) for one in gold) for hit in answer.trace.hits
-    ]
-    if case.answerable:
-        right = (
-            answered
-            and not inexact
-            and _is_right(placed, answer.quotes if isinstance(answer, Answered) else (), quoted)
-        )
-        outcome: Outcome = "correct" if right else "incorrect" if answered else "not_attempted"
-        cause = None if right else _cause(placed, answered, quoted, ranked, answer)
+    ranked = [covered((hit.document, hit.start, hit.end), placed) for hit in answer.trace.hits]
+    outcome: Outcome
+    cause: Cause | None
+    if not case.answerable:
+        outcome = "answered_wrongly" if quotes else "refused_rightly"
+        cause = "should_refuse" if quotes else None
+    elif not quotes:
+        outcome, cause = "not_attempted", "refused" if _all_retrieved(placed, answer, ranked) else "not_retrieved"
+    elif _is_right(placed, quotes, quoted):
+        outcome, cause = "correct", None
     else:
-        right = not answered and not inexact
-        outcome = "refused_rightly" if not answered else "answered_wrongly"
-        cause = None if right else "should_refuse"
-    short = answer.short_answer if isinstance(answer, Answered) else None
+        outcome, cause = "incorrect", _cause(placed, answer, quoted, ranked)
+    if inexact:  # whatever else it is
+        outcome, cause = "incorrect" if outcome == "correct" else outcome, "inexact"
+    short = (answer.short_answer or "") if isinstance(answer, Answered) else ""
+    marked = answer.conflicts if isinstance(answer, Answered) else ()
+    right_pairs = [pair for pair in marked if _is_planted(placed, quoted, pair)]
     return Judgement(
-        right=right,
+        right=cause is None,
         outcome=outcome,
         cause=cause,
         inexact=inexact,
         quotes=len(shown),
-        quote_precision=metrics.quote_precision(quoted, gold) if answered else None,
+        quote_precision=metrics.quote_precision(quoted, gold) if quotes else None,
         quote_recall=metrics.quote_recall(quoted, placed.parts) if gold else None,
-        exact_match=None if short is None else metrics.exact_match(short, case.short_answers),
-        token_f1=None if short is None else metrics.token_f1(short, case.short_answers),
+        exact_match=metrics.exact_match(short, case.short_answers) if gold else None,
+        token_f1=metrics.token_f1(short, case.short_answers) if gold else None,
         ranked=tuple(ranked) if gold else None,
-        relevant=len(placed.parts),
-        conflict_expected=case.conflict is not None if case.answerable else None,
-        conflict_found=found_conflict,
+        parts=len(placed.parts),
+        conflict_expected=case.conflict is not None,
+        conflict_found=bool(right_pairs),
+        conflicts_marked=len(marked),
+        conflicts_right=len(right_pairs),
+    )
+
+
+def covered(one: Interval, placed: Placed) -> frozenset[int]:
+    """The parts, from 0, of which the interval hits some gold."""
+    return frozenset(
+        number for number, part in enumerate(placed.parts) if any(metrics.overlaps(one, gold) for gold in part)
     )
 
 
@@ -82,52 +94,55 @@ def interval(quote: Quote) -> Interval:
 
 
 def is_exact(quote: Quote, texts: dict[str, str]) -> bool:
-    """Promise 1, checked against the documents themselves."""
+    """Promise 1, checked against the documents themselves, for the quote and for each other place it claims."""
     text = texts.get(quote.document)
-    return (
-        text is not None
-        and bool(quote.text)
-        and text[quote.start : quote.end] == quote.text
-        and text_sha256(text) == quote.document_sha256
+    if text is None or text_sha256(text) != quote.document_sha256:
+        return False
+    others = [(texts.get(place.document, ""), place) for place in quote.also_at]
+    return _is_slice(text, quote.start, quote.end, quote.text) and all(
+        place.end <= len(other) and same_text(other[place.start : place.end]) == same_text(quote.text)
+        for other, place in others
     )
+
+
+def _is_slice(text: str, start: int, end: int, quoted: str) -> bool:
+    """A slice forgives an end beyond the text; a quote is not forgiven."""
+    return bool(quoted) and end - start == len(quoted) and text[start:end] == quoted
 
 
 def _is_right(placed: Placed, quotes: Sequence[Quote], quoted: Sequence[Interval]) -> bool:
     most = MAX_QUOTES_OF_PARTS if len(placed.parts) > 1 else MAX_QUOTES
     if len(quotes) > most or any(len(quote.text) > MAX_CHARS for quote in quotes):
         return False
-    if any(metrics.overlaps(quoted[0], one) for one in placed.distractors) and not any(
-        metrics.overlaps(quoted[0], one) for part in placed.parts for one in part
-    ):
+    is_distractor = any(metrics.overlaps(quoted[0], one) for one in placed.distractors)
+    if is_distractor and not covered(quoted[0], placed):
         return False
     return metrics.quote_recall(quoted, placed.parts) == 1.0
 
 
+def _all_retrieved(placed: Placed, answer: Answered | Refused, ranked: Sequence[frozenset[int]]) -> bool:
+    """Whether some hit covers each part; what was refused without a search is not blamed on it."""
+    return not answer.trace.hits or len(frozenset[int]().union(*ranked)) == len(placed.parts)
+
+
 def _cause(
-    placed: Placed, answered: bool, quoted: Sequence[Interval], ranked: Sequence[bool], answer: Answered | Refused
+    placed: Placed, answer: Answered | Refused, quoted: Sequence[Interval], ranked: Sequence[frozenset[int]]
 ) -> Cause:
-    if answer.trace.hits and not any(ranked):
+    """Of a wrong answer: a part was not found, or its passage was found but not quoted from, or not what was quoted."""
+    if not _all_retrieved(placed, answer, ranked):
         return "not_retrieved"
-    if not answered:
-        return "refused"
-    passages = [(hit.document, hit.start, hit.end) for hit, good in zip(answer.trace.hits, ranked, strict=True) if good]
+    missed = frozenset(range(len(placed.parts))).difference(*(covered(one, placed) for one in quoted))
+    hits = zip(answer.trace.hits, ranked, strict=True)
+    passages = [(hit.document, hit.start, hit.end) for hit, covers in hits if covers & missed]
     near = any(metrics.overlaps(quote, passage) for quote in quoted for passage in passages)
-    return "quoted_wrongly" if near else "read_wrongly"
+    return "quoted_wrongly" if near or not missed else "read_wrongly"
 
 
-def _finds_conflict(placed: Placed, answer: Answered) -> bool:
-    """Whether the marked pair is the planted one; where none is planted, whether any pair is marked."""
-    if placed.case.conflict is None:
-        return bool(answer.conflicts)
-    hits = [
-        {
-            number
-            for number, part in enumerate(placed.parts, 1)
-            for one in part
-            if metrics.overlaps(interval(quote), one)
-        }
-        for quote in answer.quotes
-    ]
+def _is_planted(placed: Placed, quoted: Sequence[Interval], pair: tuple[int, int]) -> bool:
+    """Whether a marked pair of quote numbers, 0 for the question, is the conflict that the case names."""
+    if placed.case.conflict is None or not all(0 <= number <= len(quoted) for number in pair):
+        return False
+    covers = [covered(quoted[number - 1], placed) for number in pair if number]
     if placed.case.conflict == "question":
-        return any(first == 0 and hits[other - 1] for first, other in answer.conflicts)
-    return any(first and hits[first - 1] | hits[other - 1] >= {1, 2} for first, other in answer.conflicts)
+        return len(covers) == 1 and bool(covers[0])
+    return len(covers) == 2 and covers[0] | covers[1] >= {0, 1}

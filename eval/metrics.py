@@ -39,27 +39,35 @@ def quote_recall(quotes: Sequence[Interval], parts: Sequence[Sequence[Interval]]
     return mean([any(overlaps(quote, one) for quote in quotes for one in part) for part in parts])
 
 
-def recall_at(ranked: Sequence[bool], k: int, relevant: int) -> float | None:
-    """min(1, relevant among the first k / relevant in all), 0–1 (Manning et al. 2008, ch. 8; capped: passages overlap).
+Ranked = Sequence[frozenset[int]]
+"""For each hit, best first, the parts of the gold that it covers; without parts, all gold is part 0."""
 
-    `ranked[i]` says whether the i-th hit is relevant. Eligible: relevant > 0.
+
+def recall_at(ranked: Ranked, k: int, parts: int) -> float | None:
+    """|parts covered by the first k hits| / |parts|, 0–1 (Manning et al. 2008, ch. 8, a part being one relevant item).
+
+    Eligible: parts > 0.
     """
-    return min(1.0, sum(ranked[:k]) / relevant) if relevant else None
+    return len(frozenset[int]().union(*ranked[:k])) / parts if parts else None
 
 
-def reciprocal_rank(ranked: Sequence[bool]) -> float:
+def reciprocal_rank(ranked: Ranked) -> float:
     """1 / rank of the first relevant hit, 0 where there is none; its mean is MRR (Voorhees 1999)."""
-    return next((1 / rank for rank, relevant in enumerate(ranked, 1) if relevant), 0.0)
+    return next((1 / rank for rank, covers in enumerate(ranked, 1) if covers), 0.0)
 
 
-def ndcg(ranked: Sequence[bool], k: int) -> float | None:
-    """DCG@k / ideal DCG@k, gains 1 / log2(rank + 1), 0–1 (Järvelin & Kekäläinen 2002). Eligible: a relevant hit."""
-    ideal = sum(1 / math.log2(rank + 1) for rank in range(1, min(k, sum(ranked)) + 1))
-    return (
-        sum(1 / math.log2(rank + 1) for rank, relevant in enumerate(ranked[:k], 1) if relevant) / ideal
-        if ideal
-        else None
-    )
+def ndcg(ranked: Ranked, k: int, parts: int) -> float | None:
+    """min(1, DCG@k / ideal DCG@k), 0–1 (Järvelin & Kekäläinen 2002); DCG = Σ parts first covered / log2(rank + 1).
+
+    The ideal covers one part a rank from the first on; capped, as one passage may cover several. Eligible: parts > 0.
+    """
+    if not parts:
+        return None
+    gained, seen = 0.0, frozenset[int]()
+    for rank, covers in enumerate(ranked[:k], 1):
+        gained += len(covers - seen) / math.log2(rank + 1)
+        seen |= covers
+    return min(1.0, gained / sum(1 / math.log2(rank + 1) for rank in range(1, min(k, parts) + 1)))
 
 
 def normalise_answer(text: str) -> str:
@@ -132,15 +140,14 @@ def risk_coverage(confidence: Sequence[float], right: Sequence[bool], total: int
 
 
 def aurc(curve: Sequence[tuple[float, float]]) -> float | None:
-    """Area under the risk–coverage curve over the coverage reached, 0 (best) to 1; trapezoids from the first point."""
+    """Mean risk over the coverage reached, 0 (best) to 1: Σ (coverage − the one before) · risk / last coverage.
+
+    The curve is one of steps. What was refused has no place on it: read it beside the coverage.
+    """
     if not curve:
         return None
-    area, at = 0.0, 0.0
-    previous = curve[0][1]
-    for coverage, risk in curve:
-        area += (coverage - at) * (risk + previous) / 2
-        at, previous = coverage, risk
-    return area / at
+    before = [0.0, *(coverage for coverage, _ in curve)]
+    return sum((coverage - at) * risk for at, (coverage, risk) in zip(before, curve, strict=False)) / curve[-1][0]
 
 
 def ece(confidence: Sequence[float], right: Sequence[bool], bins: int = 10) -> float | None:
@@ -178,12 +185,15 @@ def bootstrap(
 
 
 def paired_difference(one: Sequence[bool], other: Sequence[bool]) -> tuple[float, float]:
-    """(mean of other − mean of one, two-sided exact McNemar p) over the same cases in the same order."""
+    """(mean of other − mean of one, p) over the same cases in the same order.
+
+    p is that of the exact one-sided sign test (McNemar 1947): how probable at least as many losses among the changed
+    cases are when losses and gains are equally likely. Five losses without a gain have 1/32.
+    """
     gained = sum(b and not a for a, b in zip(one, other, strict=True))
     lost = sum(a and not b for a, b in zip(one, other, strict=True))
     n = gained + lost
-    tail = sum(math.comb(n, k) for k in range(min(gained, lost) + 1)) / 2**n
-    return (gained - lost) / max(len(one), 1), min(1.0, 2 * tail)
+    return (gained - lost) / max(len(one), 1), sum(math.comb(n, k) for k in range(lost, n + 1)) / 2**n
 
 
 def auroc(positive: Sequence[float], negative: Sequence[float]) -> float | None:

@@ -1,7 +1,9 @@
 """Run records: what was run on what, each case's verdict, the figures of each group, and how two runs compare."""
 
 import datetime
+import os
 import platform
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +16,7 @@ from eval.exam import Case, Gold
 from eval.judge import Judgement
 from qa.schema import Answered, Boundary, Refused
 
-SIGNIFICANT = 0.05  # p of the paired test below which a fall is more than noise
+SIGNIFICANT = 0.05  # p of the paired test below which a fall is more than noise; the loss of all is one anyway
 THREE_OUTCOMES = ("correct", "incorrect", "not_attempted")  # of the answerable
 GATED = ("answerable_right", "refused")  # shares of right cases, answerable and not; exactness is gated by itself
 
@@ -35,6 +37,7 @@ class Result(Verdict):
 
     turns: tuple[str, ...]
     gold: tuple[Gold, ...]
+    note: str
     judgement: Judgement | None  # None: the answerer failed, see `error`
     confidence: float
     seconds: float
@@ -45,6 +48,11 @@ class Result(Verdict):
     def answered(self) -> bool:
         """Whether quotes were given as an answer."""
         return self.answer is not None and self.answer["status"] == "answered"
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was refused; one that failed is neither answered nor refused."""
+        return self.answer is not None and not self.answered
 
 
 class Run(Boundary):
@@ -83,21 +91,22 @@ class Record(Run):
 
 def figures(results: Sequence[Result]) -> dict[str, JsonValue]:
     """All metrics over these results, with counts; None where nothing is eligible."""
-    done = [(one, one.judgement) for one in results if one.judgement]
-    yes, no = ([one.right for one, _ in done if one.answerable is kind] for kind in (True, False))
-    answered = [one for one, _ in done if one.answered]
-    refused = metrics.refusals([not one.answered for one, _ in done], [one.answerable for one, _ in done])
+    verdicts = [one.judgement for one in results if one.judgement]
+    yes, no = ([one.right for one in results if one.answerable is kind] for kind in (True, False))
+    answered = [one for one in results if one.answered]
+    # One that failed has refused nothing; it is wrong in every share that it is eligible for.
+    refused = metrics.refusals([one.refused for one in results], [one.answerable for one in results])
     confidence, right = [one.confidence for one in answered], [one.right for one in answered]
-    verdicts = [verdict for _, verdict in done]
-    ranked = [(verdict.ranked, verdict.relevant) for verdict in verdicts if verdict.ranked]
+    ranked = [(verdict.ranked, verdict.parts) for verdict in verdicts if verdict.ranked is not None]
     expected = [verdict for verdict in verdicts if verdict.conflict_expected]
-    found = [verdict for verdict in verdicts if verdict.conflict_found and verdict.conflict_expected is not None]
-    both = [verdict for verdict in expected if verdict.conflict_found]
+    found = sum(verdict.conflict_found for verdict in expected)
+    marked, marked_right = (sum(getattr(v, name) for v in verdicts) for name in ("conflicts_marked", "conflicts_right"))
     shown = sum(verdict.quotes for verdict in verdicts)
     inexact = sum(len(verdict.inexact) for verdict in verdicts)
+    curve = metrics.risk_coverage(confidence, right, len(results))
     return {
         "cases": len(results),
-        "errors": len(results) - len(done),
+        "errors": len(results) - len(verdicts),
         "answerable": len(yes),
         "answerable_right": metrics.mean(yes),
         "answerable_right_interval": _interval(yes),
@@ -108,23 +117,21 @@ def figures(results: Sequence[Result]) -> dict[str, JsonValue]:
         "refusal_precision": refused.precision,
         "refusal_recall": refused.recall,
         "refusal_counts": [refused.true, refused.refused, refused.unanswerable],
-        "balanced_accuracy": metrics.balanced_accuracy(
-            [one.right for one, _ in done], [one.answerable for one, _ in done]
-        ),
+        "balanced_accuracy": metrics.balanced_accuracy([*yes, *no], [True] * len(yes) + [False] * len(no)),
         "exactness": 1 - inexact / shown if shown else None,
         "quotes": shown,
         "quote_precision": metrics.mean([verdict.quote_precision for verdict in verdicts]),
         "quote_recall": metrics.mean([verdict.quote_recall for verdict in verdicts]),
         "exact_match": metrics.mean([verdict.exact_match for verdict in verdicts]),
         "token_f1": metrics.mean([verdict.token_f1 for verdict in verdicts]),
-        "recall_at_12": metrics.mean([metrics.recall_at(hits, 12, relevant) for hits, relevant in ranked]),
+        "recall_at_12": metrics.mean([metrics.recall_at(hits, 12, parts) for hits, parts in ranked]),
         "mrr": metrics.mean([metrics.reciprocal_rank(hits) for hits, _ in ranked]),
-        "ndcg_at_12": metrics.mean([metrics.ndcg(hits, 12) for hits, _ in ranked]),
-        "conflict_precision": len(both) / len(found) if found else None,
-        "conflict_recall": len(both) / len(expected) if expected else None,
-        "conflict_counts": [len(both), len(found), len(expected)],
-        "aurc": metrics.aurc(metrics.risk_coverage(confidence, right, len(done))),
-        "coverage": len(answered) / len(done) if done else None,
+        "ndcg_at_12": metrics.mean([metrics.ndcg(hits, 12, parts) for hits, parts in ranked]),
+        "conflict_precision": marked_right / marked if marked else None,
+        "conflict_recall": found / len(expected) if expected else None,
+        "conflict_counts": [marked_right, marked, found, len(expected)],
+        "aurc": metrics.aurc(curve),
+        "coverage": len(answered) / len(results) if results else None,
         "ece": metrics.ece(confidence, right),
         "causes": _counts([verdict.cause for verdict in verdicts if verdict.cause]),
         "latency_ms": _latencies(results),
@@ -178,6 +185,7 @@ def result(
         split=case.split,
         turns=case.turns,
         gold=case.gold,
+        note=case.note,
         answerable=case.answerable,
         right=judgement is not None and judgement.right,
         judgement=judgement,
@@ -189,15 +197,27 @@ def result(
 
 
 def surroundings() -> dict[str, Any]:
-    """Commit, dirty flag and machine of this run; None where there is no checkout."""
+    """Commit, dirty flag and machine of this run; None where this is not a checkout."""
     root = Path(__file__).resolve().parent.parent
-    commit, status = (_git(root, *args) for args in (("rev-parse", "HEAD"), ("status", "--porcelain")))
+    is_checkout = (root / ".git").exists()  # not some other repository that the package is installed in
+    commit, status = (
+        _git(root, *words) if is_checkout else None for words in (("rev-parse", "HEAD"), ("status", "--porcelain"))
+    )
     return {
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": commit,
         "dirty": None if status is None else bool(status),
-        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores{_cpu()},"
+        f" Python {platform.python_version()}",
     }
+
+
+def _cpu() -> str:
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text("utf-8"), re.MULTILINE)
+    except OSError:
+        return ""
+    return f" of {found[1]}" if found else ""
 
 
 def _git(root: Path, *args: str) -> str | None:
@@ -233,7 +253,13 @@ def compare(before: Sequence[Verdict], after: Sequence[Verdict]) -> list[dict[st
                     "p": p,
                     "lost": [b.id for a, b in pairs if a.right and not b.right],
                     "gained": [b.id for a, b in pairs if b.right and not a.right],
-                    "falls": difference < 0 and p < SIGNIFICANT,
+                    "falls": difference < 0 and (p < SIGNIFICANT or not any(b.right for _, b in pairs)),
                 }
             )
     return rows
+
+
+def missing(before: Sequence[Verdict], after: Sequence[Verdict]) -> list[str]:
+    """The cases of the exams in `after` that only `before` has."""
+    exams, asked = {one.exam for one in after}, {(one.exam, one.id) for one in after}
+    return [f"{one.exam} {one.id}" for one in before if one.exam in exams and (one.exam, one.id) not in asked]

@@ -1,19 +1,24 @@
 """The record as one self-contained HTML file: figures, plots, and every lost case with its quotes in context."""
 
+import importlib.util
 import io
 from html import escape
 from typing import Any
 
 from eval import metrics
 from eval.record import Record, Result
+from qa.errors import QAError
 
 ROWS = (  # key of the figures, what is shown
     ("cases", "cases"),
+    ("errors", "errors"),
     ("answerable_right", "answerable, answered right"),
+    ("outcomes", "correct / incorrect / not attempted"),
     ("refused", "not answerable, refused"),
     ("balanced_accuracy", "balanced accuracy"),
     ("refusal_precision", "refusal precision"),
     ("refusal_recall", "refusal recall"),
+    ("refusal_counts", "… right / refused / unanswerable"),
     ("exactness", "quote exactness"),
     ("quote_precision", "quote precision"),
     ("quote_recall", "quote recall"),
@@ -24,9 +29,11 @@ ROWS = (  # key of the figures, what is shown
     ("ndcg_at_12", "retrieval nDCG@12"),
     ("conflict_precision", "conflict precision"),
     ("conflict_recall", "conflict recall"),
+    ("conflict_counts", "… right / marked, found / expected"),
     ("coverage", "coverage"),
-    ("aurc", "AURC (lower is better)"),
+    ("aurc", "AURC over that coverage (lower is better)"),
     ("ece", "ECE (lower is better)"),
+    ("causes", "causes of lost cases"),
 )
 SHARES = (("answerable_right", "answerable"), ("refused", "unanswerable"))
 _CSS = """
@@ -38,9 +45,10 @@ blockquote { margin: .3rem 0 .3rem 1rem; }
 .gold { color: #166534; } .context { color: #777; } mark { background: #fde68a; } small { color: #555; }
 """
 _FILTER = """
-document.querySelector('#kind').addEventListener('change', event => {
+for (const list of document.querySelectorAll('select')) list.addEventListener('change', () => {
+  const [kind, split] = ['kind', 'split'].map(name => document.getElementById(name).value);
   for (const one of document.querySelectorAll('.case'))
-    one.hidden = event.target.value !== '' && one.dataset.kind !== event.target.value;
+    one.hidden = kind !== '' && one.dataset.kind !== kind || split !== '' && one.dataset.split !== split;
 });
 """
 
@@ -64,10 +72,17 @@ def render(record: Record) -> str:
             _figures(record, exam) + _plots([one for one in record.results if one.exam == exam], exam) for exam in exams
         )
         + f"<h2>Lost cases ({len(lost)})</h2><p><label>Kind <select id=kind><option value=''>all</option>{options}"
-        + "</select></label></p>"
+        + "</select></label> <label>Split <select id=split><option value=''>both</option><option>dev</option>"
+        + "<option>test</option></select></label></p>"
         + "".join(_case(one) for one in lost)
         + f"<script>{_FILTER}</script></html>"
     )
+
+
+def check_plots() -> None:
+    """Raises QAError where the plots' library is not installed; the rest of the harness does without."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise QAError("the report's plots need matplotlib; install this package's extra `report`, or leave --html out.")
 
 
 def number(value: Any) -> str:
@@ -77,11 +92,31 @@ def number(value: Any) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
+def cell(figures: dict[str, Any], key: str) -> str:
+    """One figure of a group, with its 95 % interval or its counts where it has them."""
+    if key == "outcomes":
+        return " / ".join(str(figures[name]) for name in ("correct", "incorrect", "not_attempted"))
+    value = figures[key]
+    if key == "causes":
+        return ", ".join(f"{cause} {count}" for cause, count in value.items()) or "–"
+    if isinstance(value, list):
+        return " / ".join(map(str, value))
+    interval = figures.get(f"{key}_interval")
+    return number(value) + (f" ({interval[0]:.2f}–{interval[1]:.2f})" if interval else "")
+
+
 def _figures(record: Record, exam: str) -> str:
     columns = [name for name in record.figures if name == exam or name.startswith(f"{exam}/")]
     rows = "".join(
-        f"<tr><td>{label}</td>" + "".join(f"<td>{number(record.figures[name][key])}</td>" for name in columns) + "</tr>"
+        f"<tr><td>{label}</td>"
+        + "".join(f"<td>{escape(cell(record.figures[name], key))}</td>" for name in columns)
+        + "</tr>"
         for key, label in ROWS
+    )
+    latencies: dict[str, Any] = record.figures[exam]["latency_ms"]  # type: ignore[assignment]
+    by_stage = "".join(
+        f"<tr><td>{escape(stage)}</td><td>{number(one['p50'])}</td><td>{number(one['p95'])}</td></tr>"
+        for stage, one in latencies.items()
     )
     kinds = {name.partition(":")[2]: found for name, found in record.figures.items() if name.startswith(f"{exam}:")}
     by_kind = "".join(
@@ -96,6 +131,7 @@ def _figures(record: Record, exam: str) -> str:
         f"<h2>{escape(exam)}</h2><table><tr><th></th>{heads}</tr>{rows}</table>"
         "<h3>By kind</h3><table><tr><th>kind</th><th>answerable, right</th><th>not answerable, refused</th>"
         f"<th>refusal precision</th><th>refusal recall</th><th>quote recall</th></tr>{by_kind}</table>"
+        f"<h3>Latency, ms</h3><table><tr><th>stage</th><th>p50</th><th>p95</th></tr>{by_stage}</table>"
     )
 
 
@@ -132,7 +168,8 @@ def _plots(results: list[Result], exam: str) -> str:
 
 def _case(one: Result) -> str:
     answer: Any = one.answer or {}
-    quotes = "".join(_quote(quote) for quote in (*answer.get("quotes", ()), *answer.get("nearest", ())))
+    quotes = "".join(_quote(quote) for quote in answer.get("quotes", ()))
+    quotes += "".join(_quote(quote, "not an answer: ") for quote in answer.get("nearest", ()))
     turns = "<br>".join(escape(turn) for turn in one.turns)
     expected = "".join(
         f"<blockquote class=gold>expected: {escape(gold.quote)} <small>{escape(gold.document)}</small></blockquote>"
@@ -140,14 +177,17 @@ def _case(one: Result) -> str:
     )
     judged = one.judgement
     verdict = one.error or (f"{judged.outcome}, {judged.cause}, confidence {one.confidence:.2f}" if judged else "")
+    verdict += f", {answer['reason']}" if "reason" in answer else ""
+    note = f"<p><small>{escape(one.note)}</small></p>" if one.note else ""
+    kind = escape(f"{one.exam}:{one.kind}")
     return (
-        f'<div class=case data-kind="{escape(f"{one.exam}:{one.kind}")}"><b>{escape(one.id)}</b> {escape(one.kind)} '
-        f"<small>{escape(verdict)}</small><p>{turns}</p>{quotes}{expected}</div>"
+        f'<div class=case data-kind="{kind}" data-split="{one.split}"><b>{escape(one.id)}</b> '
+        f"{escape(one.kind)}, {one.split} <small>{escape(verdict)}</small><p>{turns}</p>{quotes}{expected}{note}</div>"
     )
 
 
-def _quote(quote: dict[str, Any]) -> str:
+def _quote(quote: dict[str, Any], label: str = "") -> str:
     context = [f"<span class=context>{escape(quote[side])}</span>" for side in ("before", "after")]
     place = f"{quote['document']}, {quote['start']}–{quote['end']}, {quote['score']:.2f}"
-    text = f"{context[0]} <mark>{escape(quote['text'])}</mark> {context[1]}"
+    text = f"{label}{context[0]} <mark>{escape(quote['text'])}</mark> {context[1]}"
     return f"<blockquote>{text} <small>{escape(place)}</small></blockquote>"

@@ -1,5 +1,6 @@
 """Runs exams: cases over a folder, asked of any answerer, judged, gathered into a record."""
 
+import hashlib
 import shutil
 import tempfile
 import time
@@ -15,7 +16,7 @@ from eval.exam import Placed, load_cases, read_texts
 from eval.judge import judge
 from eval.record import Record, Result
 from qa.errors import QAError
-from qa.schema import Answered, Refused, Turn
+from qa.schema import Turn
 
 Show = Callable[[int, int], None]
 """Called after each case with cases done and cases in all."""
@@ -29,26 +30,34 @@ class Exam:
     docs: Path
     cases: tuple[Placed, ...]
     texts: dict[str, str]
+    sha256: str  # of the case files
 
 
 def load_exam(paths: Sequence[Path], docs: Path) -> Exam:
     """Read and check all case files; raises CaseError with every mistake."""
     texts = read_texts(docs)
-    return Exam("+".join(path.stem for path in paths), docs, tuple(load_cases(paths, texts)), texts)
+    cases = tuple(load_cases(paths, texts))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+    return Exam("+".join(path.stem for path in paths), docs, cases, texts, digest)
 
 
-def run_exam(exam: Exam, open_: OpenAnswerer, show: Show | None = None) -> tuple[list[Result], dict[str, Any]]:
-    """Every case asked and judged, in order; and the facts of the last trace (config, versions, models, store)."""
+def run_exam(
+    exam: Exam, open_: OpenAnswerer, show: Show | None = None, *, timeout_s: float = answerers.TIMEOUT_S
+) -> tuple[list[Result], dict[str, Any]]:
+    """Every case asked and judged, in order; and the facts of a trace over the whole folder (versions, models, store).
+
+    Cases that delete documents come last, each group of them over a copy of the folder.
+    """
     results: list[Result] = []
     facts: dict[str, Any] = {}
     groups: dict[tuple[str, ...], list[Placed]] = {}
     for placed in exam.cases:
-        groups.setdefault(tuple(sorted(placed.case.delete)), []).append(placed)
-    for deleted, group in groups.items():
+        groups.setdefault(tuple(sorted(set(placed.case.delete))), []).append(placed)
+    for deleted, group in sorted(groups.items()):
         with _folder(exam, deleted, open_) as (answerer, texts):
             for placed in group:
-                one, trace = _run_case(exam.name, placed, answerer, texts)
-                facts = trace or facts
+                one, trace = _run_case(exam.name, placed, answerer, texts, timeout_s)
+                facts = facts or (trace if trace and not deleted else {})
                 results.append(one)
                 if show:
                     show(len(results), len(exam.cases))
@@ -56,13 +65,15 @@ def run_exam(exam: Exam, open_: OpenAnswerer, show: Show | None = None) -> tuple
     return sorted(results, key=lambda one: order[one.id]), facts
 
 
-def make_record(results: Sequence[Result], facts: dict[str, dict[str, Any]], seconds: float) -> Record:
-    """One record of all exams of a run; `facts` by exam."""
+def make_record(
+    results: Sequence[Result], facts: dict[str, dict[str, Any]], seconds: float, config: dict[str, Any]
+) -> Record:
+    """One record of all exams of a run; `facts` by exam, `config` is what else the run was told."""
     some = next((one for one in facts.values() if one), {})
     return Record(
         **record.surroundings(),
         seconds=seconds,
-        config={"threshold": some.get("threshold")},
+        config={**config, "threshold": some.get("threshold")},
         versions=some.get("versions", {}),
         models=some.get("models", {}),
         stores={name: one["store"] for name, one in facts.items() if one},
@@ -75,26 +86,29 @@ def make_record(results: Sequence[Result], facts: dict[str, dict[str, Any]], sec
 def _folder(exam: Exam, deleted: tuple[str, ...], open_: OpenAnswerer) -> Iterator[tuple[Answerer, dict[str, str]]]:
     """The answerer over the exam's folder; documents to delete are indexed in a copy first, and then really deleted."""
     if not deleted:
-        yield open_(exam.docs), exam.texts
+        yield answerers.open_on(open_, exam.docs), exam.texts
         return
     with tempfile.TemporaryDirectory() as scratch:
         docs = Path(scratch, "docs")
-        shutil.copytree(exam.docs, docs)
-        open_(docs)
+        docs.mkdir()
+        for name in exam.texts:  # what else lies in the folder is not read anyway
+            (docs / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(exam.docs / name, docs / name)
+        answerers.open_on(open_, docs)
         for name in deleted:
             (docs / name).unlink()
-        yield open_(docs), {name: text for name, text in exam.texts.items() if name not in deleted}
+        yield answerers.open_on(open_, docs), {name: text for name, text in exam.texts.items() if name not in deleted}
 
 
 def _run_case(
-    exam: str, placed: Placed, answerer: Answerer, texts: dict[str, str]
+    exam: str, placed: Placed, answerer: Answerer, texts: dict[str, str], timeout_s: float
 ) -> tuple[Result, dict[str, Any] | None]:
     history: list[Turn] = []
     start = time.perf_counter()
     try:
         for question in placed.case.turns:
             start = time.perf_counter()
-            answer: Answered | Refused = answerers.ask(answerer, question, history, placed.case.docs)
+            answer = answerers.ask(answerer, question, history, placed.case.docs, texts, timeout_s=timeout_s)
             seconds = time.perf_counter() - start
             history.append(Turn(question=question, text=answer.text))
     except QAError as error:

@@ -23,6 +23,9 @@ from eval import metrics
 from qa.errors import QAError
 
 STAGES = ("conversation", "search", "read", "decide", "quote")
+CHROMA_FILES = (  # with any of them missing, Chroma's default embedding function would download all
+    "config.json", "model.onnx", "special_tokens_map.json", "tokenizer_config.json", "tokenizer.json", "vocab.txt"
+)  # fmt: skip
 Figures = dict[str, float]
 Table = dict[str, Figures]
 
@@ -31,6 +34,8 @@ def measure(
     docs: Path, questions: Sequence[str], *, rounds: int, plain: Path | None, show: Callable[[str], None]
 ) -> Table:
     """All tables, name → figure → median over the rounds. `plain`: the folder with Chroma's six files, None without."""
+    if plain and (gone := [name for name in CHROMA_FILES if not (plain / name).is_file()]):
+        raise QAError(f"{plain} has no {gone[0]}; make it with `python -m qa.models.export_embedder … --chroma`.")
     found: dict[str, list[Figures]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
@@ -132,6 +137,8 @@ def index(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
         indexed = time.perf_counter() - start
         memory = _peak_memory_mb()
         passages = opened.library.passages(opened.library.chunk_ids())
+    if not passages:
+        raise SystemExit(f"{docs} holds no document; pass a folder that does.")
     texts = [passage_text(one.title, one.text) for one in passages]
     start = time.perf_counter()
     embedder.embed(texts)

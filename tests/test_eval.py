@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -156,7 +157,7 @@ def test_one_that_quotes_whole_files_is_named_as_quoted_wrongly(exam: Exam) -> N
     assert found["answerable_right"] == 1.0  # these files are shorter than the limit …
     DOCS.update(long)
     try:
-        texts = Exam(exam.name, exam.docs, exam.cases, dict(long))
+        texts = replace(exam, texts=dict(long))
         found = figures(texts, whole)
     finally:
         DOCS.update({name: text[: -len("\nMore of it." * 50)] for name, text in long.items()})
@@ -234,7 +235,7 @@ def test_random_confidence_is_named_by_ece_and_aurc(exam: Exam) -> None:
 def test_an_answerer_that_fails_is_counted_as_wrong(exam: Exam) -> None:
     results, _ = run_exam(exam, lambda docs: lambda question, history, documents: {"status": "maybe"})
     found = record.figures(results)
-    assert (found["errors"], found["answerable_right"]) == (10, None)
+    assert (found["errors"], found["answerable_right"], found["refused"]) == (10, 0.0, 0.0)
     assert not any(one.right for one in results)
 
 
@@ -273,7 +274,7 @@ def test_the_split_is_by_gold_passage(exam: Exam) -> None:
 
 
 def test_a_fall_beyond_noise_fails_and_a_small_one_does_not(exam: Exam) -> None:
-    many = Exam(exam.name, exam.docs, tuple(_copy(placed, n) for n in range(3) for placed in exam.cases), exam.texts)
+    many = replace(exam, cases=tuple(_copy(placed, n) for n in range(3) for placed in exam.cases))
     right = oracle(exam)
     good, _ = run_exam(many, lambda docs: lambda question, history, documents: right[question])
     worse, _ = run_exam(many, lambda docs: lambda question, history, documents: refused(question))
@@ -281,6 +282,9 @@ def test_a_fall_beyond_noise_fails_and_a_small_one_does_not(exam: Exam) -> None:
     assert rows["answerable_right"]["falls"]
     assert len(rows["answerable_right"]["lost"]) == 18
     assert not rows["refused"]["falls"]
+    few = [one for one in good if one.id.endswith("-0") and one.answerable][:2]
+    assert record.compare(few, [one.model_copy(update={"right": False}) for one in few])[0]["falls"]  # all of them
+    assert record.missing(good, few) == [f"small {one.id}" for one in good if one not in few]
     one_less = [good[0].model_copy(update={"right": False}), *good[1:]]
     assert not any(row["falls"] for row in record.compare(good, one_less))
     assert not any(row["falls"] for row in record.compare(worse, good))
@@ -295,7 +299,7 @@ def test_the_report_is_self_contained_and_escaped(exam: Exam) -> None:
     attack = "<script>alert(1)</script>"
     results, facts = run_exam(exam, lambda docs: lambda question, history, documents: refused(question))
     results = [one.model_copy(update={"turns": (attack,)}) for one in results]
-    made = make_record(results, {exam.name: facts}, 1.0)
+    made = make_record(results, {exam.name: facts}, 1.0, {"answerer": "x"})
     html = report.render(made)
     assert attack not in html
     assert html.count("class=case") == 6
@@ -330,11 +334,11 @@ def test_an_http_endpoint_can_answer(exam: Exam) -> None:
 
 def test_a_python_callable_can_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = answerers.open_answerer("tests.test_eval:refuse_all")
-    assert answerers.ask(opened(Path()), "x?", [Turn(question="y")], None).status == "refused"
+    assert answerers.ask(opened(Path()), "x?", [Turn(question="y")], None, {}).status == "refused"
     with pytest.raises(answerers.AnswererError):
         answerers.open_answerer("no.such:thing")
     with pytest.raises(answerers.AnswererError):
-        answerers.ask(lambda question, history, documents: {"status": "answered"}, "x", [], None)
+        answerers.ask(lambda question, history, documents: {"status": "answered"}, "x", [], None, {})
 
 
 def refuse_all(docs: Path) -> Callable[..., Refused]:

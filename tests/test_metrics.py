@@ -31,16 +31,22 @@ def test_quote_precision_and_recall() -> None:
 
 
 def test_retrieval() -> None:
-    ranked = [False, True, False, True]
+    nothing, one, two = frozenset[int](), frozenset({0}), frozenset({1})
+    ranked = [nothing, one, one, two]
     assert metrics.recall_at(ranked, 2, 2) == 0.5
+    assert metrics.recall_at(ranked, 3, 2) == 0.5  # the first part again
     assert metrics.recall_at(ranked, 4, 2) == 1.0
+    assert metrics.recall_at([], 4, 1) == 0.0
     assert metrics.recall_at(ranked, 4, 0) is None
     assert metrics.reciprocal_rank(ranked) == 0.5
-    assert metrics.reciprocal_rank([False]) == 0.0
+    assert metrics.reciprocal_rank([nothing]) == 0.0
     ideal = 1 / math.log2(2) + 1 / math.log2(3)
-    assert metrics.ndcg(ranked, 4) == pytest.approx((1 / math.log2(3) + 1 / math.log2(5)) / ideal)
-    assert metrics.ndcg([True, True], 2) == pytest.approx(1.0)
-    assert metrics.ndcg([False], 1) is None
+    assert metrics.ndcg(ranked, 4, 2) == pytest.approx((1 / math.log2(3) + 1 / math.log2(5)) / ideal)
+    assert metrics.ndcg(ranked, 3, 2) == pytest.approx((1 / math.log2(3)) / ideal)
+    assert metrics.ndcg([one], 1, 2) == 1.0  # one place, one part
+    assert metrics.ndcg([one | two], 4, 2) == 1.0  # capped
+    assert metrics.ndcg([nothing], 1, 1) == 0.0
+    assert metrics.ndcg([nothing], 1, 0) is None
 
 
 def test_short_answers() -> None:
@@ -69,7 +75,7 @@ def test_balanced_accuracy() -> None:
 def test_risk_coverage_and_its_area() -> None:
     curve = metrics.risk_coverage([0.9, 0.8, 0.5, 0.5], [True, False, True, False], total=8)
     assert curve == [(1 / 8, 0.0), (2 / 8, 1 / 2), (4 / 8, 2 / 4)]  # equal confidences are one step
-    area = 1 / 8 * 0 + 1 / 8 * (0 + 0.5) / 2 + 2 / 8 * 0.5
+    area = 1 / 8 * 0 + 1 / 8 * 1 / 2 + 2 / 8 * 2 / 4
     assert metrics.aurc(curve) == pytest.approx(area / (4 / 8))
     assert metrics.aurc([]) is None
     assert metrics.aurc(metrics.risk_coverage([0.9, 0.1], [True, True], 2)) == 0.0
@@ -103,9 +109,12 @@ def test_bootstrap_brackets_the_mean_and_is_seeded() -> None:
     assert metrics.bootstrap([]) is None
 
 
-def test_paired_difference_is_exact_mcnemar() -> None:
+def test_paired_difference_is_the_exact_sign_test() -> None:
     before, after = [True] * 10, [False] * 6 + [True] * 4
     difference, p = metrics.paired_difference(before, after)
     assert difference == pytest.approx(-0.6)
-    assert p == pytest.approx(2 / 2**6)
+    assert p == pytest.approx(1 / 2**6)
+    assert metrics.paired_difference(after, before) == (pytest.approx(0.6), 1.0)
     assert metrics.paired_difference(before, before) == (0.0, 1.0)
+    mixed = [False] * 3 + [True] * 7, [False, True, True] + [False] * 3 + [True] * 4  # 3 lost, 2 gained
+    assert metrics.paired_difference(*mixed)[1] == pytest.approx((10 + 5 + 1) / 2**5)

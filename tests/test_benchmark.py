@@ -1,0 +1,167 @@
+"""Public benchmarks: files read and refused, gold in its place, figures by hand; and the plain peer of `speed`."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from eval import benchmark, plain
+from eval.__main__ import main
+from eval.benchmark import Asked, Question
+from qa.config import Config
+from qa.errors import QAError
+
+PASSAGES = [
+    {"id": "p1", "title": "Apple_trees", "text": "Apples ripen in autumn. Pears ripen in late summer."},
+    {"id": "p2", "title": "Apple_trees", "text": "An apple tree lives for about eighty years."},
+    {"id": "p3", "title": "Zebras", "text": "Zebras live in Africa. A zebra sleeps standing."},
+]
+QUESTIONS: list[dict[str, Any]] = [
+    {"id": "q1", "question": "When do apples ripen?", "answerable": True, "answers": ["autumn", "in autumn"],
+     "starts": [16, 13], "title": "Apple_trees", "doc_ids": ["p1"]},
+    {"id": "q2", "question": "How long does an apple tree live?", "answerable": True, "answers": ["eighty years"],
+     "starts": [30], "title": "Apple_trees", "doc_ids": ["p2"]},
+    {"id": "q3", "question": "Where do zebras hunt?", "answerable": False, "answers": [], "starts": [],
+     "title": "Zebras", "doc_ids": ["p3"]},
+]  # fmt: skip
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> None:
+    with gzip.open(path, "wt", encoding="utf-8") as file:
+        file.write("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.fixture
+def squad2(tmp_path: Path) -> Path:
+    folder = tmp_path / "bench"
+    folder.mkdir()
+    write(folder / "squad2-dev-passages.jsonl.gz", PASSAGES)
+    write(folder / "squad2-dev-questions.jsonl.gz", QUESTIONS)
+    return folder
+
+
+def load(source: Path, docs: Path, **options: Any) -> list[Question]:
+    docs.mkdir()
+    chosen = {"given": False, "half": None, "sample": 0, "seed": 1, **options}
+    return benchmark.load("squad2", source, docs, **chosen)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_gold_stands_where_it_is_said_to(squad2: Path, tmp_path: Path, given: bool) -> None:
+    found = load(squad2, tmp_path / "docs", given=given)
+    assert [len(one.parts) for one in found] == [1, 1, 0]
+    for question, row in zip(found, QUESTIONS, strict=True):
+        for (document, start, end), answer in zip(question.gold, row["answers"], strict=True):
+            assert (tmp_path / "docs" / document).read_text("utf-8")[start:end] == answer
+    assert len(list((tmp_path / "docs").iterdir())) == (3 if given else 2)
+
+
+def test_halves_by_title_keep_only_their_documents(squad2: Path, tmp_path: Path) -> None:
+    assert [one.id for one in load(squad2, tmp_path / "one", half=1)] == ["q1", "q2"]
+    assert [one.id for one in load(squad2, tmp_path / "two", half=2)] == ["q3"]
+    assert [len(list((tmp_path / name).iterdir())) for name in ("one", "two")] == [1, 1]
+    assert len(load(squad2, tmp_path / "some", sample=2)) == 2
+    assert load(squad2, tmp_path / "a", sample=2, seed=5) == load(squad2, tmp_path / "b", sample=2, seed=5)
+
+
+def test_evidence_sentences_are_parts_and_beir_documents_are_not(tmp_path: Path) -> None:
+    questions = [
+        {"id": "c1", "question": "When do they ripen?", "answerable": True, "answers": [], "doc_ids": ["p1"],
+         "evidence": ["Apples ripen in autumn.", "Pears ripen in late summer."]},
+        {"id": "c2", "question": "Who eats them?", "answerable": False, "answers": [], "doc_ids": ["p1"],
+         "evidence": []},
+    ]  # fmt: skip
+    write(tmp_path / "clapnq-dev-passages.jsonl.gz", PASSAGES)
+    write(tmp_path / "clapnq-dev-questions.jsonl.gz", questions)
+    (tmp_path / "docs").mkdir()
+    options: dict[str, Any] = {"given": False, "half": None, "sample": 0, "seed": 1}
+    one, other = benchmark.load("clapnq", tmp_path, tmp_path / "docs", **options)
+    assert (len(one.parts), other.parts) == (2, ())
+    rows = [{"_id": one["id"], "title": one["title"], "text": one["text"]} for one in PASSAGES]
+    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "queries.jsonl").write_text('{"_id": "b1", "text": "apples?"}\n')
+    (tmp_path / "qrels").mkdir()
+    (tmp_path / "qrels" / "test.tsv").write_text("query\tcorpus\tscore\nb1\tp1\t1\nb1\tp2\t1\nb1\tp3\t0\n")
+    (tmp_path / "more").mkdir()
+    (query,) = benchmark.load("beir", tmp_path, tmp_path / "more", **options)
+    assert len(query.parts) == 1
+    assert len(query.gold) == 2
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_benchmark_runs_through_the_pipeline(squad2: Path, tmp_path: Path, given: bool) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    seen: list[tuple[int, int]] = []
+    config = Config(data_dir=tmp_path, threads=1)
+    found = benchmark.run(
+        "squad2", squad2, scratch, config, given=given, half=None, sample=0, seed=1, show=lambda *at: seen.append(at)
+    )
+    assert seen[-1] == (3, 3)
+    assert all(one.quoted and 0 <= one.confidence <= 1 for one in found)  # at threshold 0 nothing is refused
+    assert found[0].right
+    assert found[0].retrieved
+    if given:
+        assert {place[0] for place in found[2].quoted} == {found[2].question.document}
+
+
+def test_figures_at_a_threshold(tmp_path: Path) -> None:
+    gold = (("a", 0, 10),)
+    yes = Question("y", "?", True, "a", (gold,), ("ten",), 1)
+    no = Question("n", "?", False, "a", (), (), 1)
+    rows = [
+        (yes, 0.9, gold, "ten"), (yes, 0.6, (("a", 20, 30),), "ten"), (yes, 0.4, gold, None), (yes, 0.3, (), None),
+        (no, 0.7, gold, None), (no, 0.2, gold, None),
+    ]  # fmt: skip
+    results = [
+        Asked(Question(f"{n}", *list(vars_of(q))[1:]), sure, quoted, short, bool(n))
+        for n, (q, sure, quoted, short) in enumerate(rows)
+    ]
+    found = benchmark.summary(results, 0.5)
+    assert (found["answerable"], found["right_never_refusing"]) == (4, 0.5)
+    assert found["answerable_right"] == 0.25  # of 0.9, 0.6, 0.4 and 0.3 two are answered and one is right
+    assert found["unanswerable_refused"] == 0.5
+    assert found["balanced_accuracy"] == 0.375
+    low, high = found["balanced_accuracy_interval"]
+    assert 0 <= low <= 0.375 <= high <= 1
+    assert found["auroc_answerable"] == pytest.approx((2 + 1 + 1 + 1) / 8)
+    assert found["refused_at_50%"] == 0.5
+    assert benchmark.summary(results[:4], 0.5)["balanced_accuracy_interval"] is None
+
+
+def vars_of(question: Question) -> list[Any]:
+    """The fields' values in order."""
+    return [getattr(question, name) for name in Question.__dataclass_fields__]
+
+
+def test_files_that_are_not_a_benchmark_are_named(squad2: Path, tmp_path: Path) -> None:
+    for name, data in (
+        ("passages", b"no gzip"),
+        ("passages", gzip.compress(b"{}\n")[:-9]),
+        ("passages", gzip.compress(b"no json\n")),
+        ("passages", gzip.compress(b'{"id": 1}\n')),
+        ("questions", gzip.compress(b'{"id": "1", "doc_ids": ["gone"]}\n')),
+    ):
+        kept = (squad2 / f"squad2-dev-{name}.jsonl.gz").read_bytes()
+        (squad2 / f"squad2-dev-{name}.jsonl.gz").write_bytes(data)
+        done = CliRunner().invoke(main, ["benchmark", "squad2", str(squad2)])
+        assert done.exit_code == 1
+        assert len(done.output.strip().splitlines()) == 1
+        (squad2 / f"squad2-dev-{name}.jsonl.gz").write_bytes(kept)
+    (tmp_path / "corpus.jsonl").write_text('{"_id": "1", "text": "x"}\n')
+    (tmp_path / "queries.jsonl").write_text('{"_id": "1", "text": "x"}\n')
+    (tmp_path / "docs").mkdir()
+    with pytest.raises(QAError, match=r"test\.tsv"):
+        benchmark.load("beir", tmp_path, tmp_path / "docs", given=False, half=None, sample=0, seed=1)
+
+
+def test_the_plain_peer_finds_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def letters(texts: list[str]) -> list[list[float]]:
+        return [[float(text.count(letter)) for letter in "abc"] for text in texts]
+
+    monkeypatch.setattr(plain, "_function", lambda: letters)
+    retriever = plain.index([("1", "aaa"), ("2", "bbb"), ("3", "ccc")], tmp_path / "store")
+    assert retriever.retrieve("bb")[0].node.get_content() == "bbb"
