@@ -115,6 +115,17 @@ def test_what_is_not_the_slice_it_claims_to_be_is_never_right(tmp_path: Path, ch
         assert (found.right, found.cause, len(found.inexact), found.quotes) == (False, "inexact", 1, 1)
 
 
+def test_an_end_beyond_the_text_is_not_forgiven(tmp_path: Path) -> None:
+    last = f"{OTHER}\n"
+    case = {**GATE, "gold": [gold(OTHER, "b.txt")]}
+    assert judged(tmp_path, case, answer(quote(last, "b.txt"))).right
+    assert judged(tmp_path, case, answer(quote(last, "b.txt", end=10**9))).cause == "inexact"
+    place = quote(last, "b.txt")
+    for end, exact in ((place.end, True), (place.end + 1, False)):
+        also = (Place(document="b.txt", start=place.start, end=end),)
+        assert judged(tmp_path, ONE | {"gold": [gold(OTHER)]}, answer(quote(OTHER, also_at=also))).right is exact
+
+
 def test_a_distractor_first_is_wrong_unless_it_is_gold_too(tmp_path: Path) -> None:
     case = {**ONE, "distractors": [gold("The gate opens at ten.", "b.txt")]}
     assert not judged(tmp_path, case, answer(quote("The gate opens at ten.", "b.txt"), quote(FIRST))).right
