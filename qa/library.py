@@ -59,6 +59,7 @@ _UNSPACED = re.compile(
     r"([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])"
 )
 _SENTENCE = 'start, "end", kind, level, page, locator'
+_HEADING_MARKS = re.compile(r"\A#{1,6}[ \t]+|[ \t]+#+\s*\Z|\r?\n[=-]+\s*\Z")  # Markdown's, not the # of "C#"
 _TOKEN = re.compile(r"[^\W_][\w\u0300-\u036f]*")  # combining marks belong to their letter
 
 
@@ -414,7 +415,7 @@ class Library:
             ).fetchall()
         path: list[tuple[int, str]] = []
         for row in rows:
-            words = self.text(content)[row["start"] : row["end"]].strip("#=- \t\r\n")
+            words = _HEADING_MARKS.sub("", self.text(content)[row["start"] : row["end"]]).strip()
             path = [one for one in path if one[0] < row["level"]] + [(row["level"], words)]
         return " › ".join(words for _, words in path) or None
 

@@ -19,7 +19,7 @@ from qa import library as library_module
 from qa.chunks import split_document, split_sentences
 from qa.documents import File, text_sha256
 from qa.errors import StoreDamaged, StoreError
-from qa.formats import read_plain
+from qa.formats import read_markdown, read_plain
 from qa.indexing import content_key
 from qa.library import Library
 from qa.schema import Document, Skipped
@@ -502,3 +502,14 @@ def test_20_000_names_of_one_text_are_found_in_seconds(library: Library) -> None
     passages = library.passages([chunk for chunk, _ in library.search("harbour", 30, names)], names)
     assert {len(one.also_in) for one in passages} == {19_999}
     assert time.monotonic() - began < 10
+
+
+def test_headings_lose_their_marks_and_nothing_else(library: Library) -> None:
+    text = "# Languages\n\n## C# and F#\n\nBoth run.\n\n## Go ##\n\nIt runs too.\n\nLisp-\n-----\n\nThis as well.\n"
+    extract = read_markdown(text)
+    one = Document("x.md", extract.text, text_sha256(extract.text), "", None, None, "utf-8", extract.blocks)
+    sentences = split_sentences(one)
+    content = library.add_pending("k", one, sentences, split_document(text, sentences, embed.token_ends, key="k"))
+    library.publish(content, file("x.md"))
+    found = [library.heading(content, text.index(said)) for said in ("Both", "It runs", "This")]
+    assert found == ["Languages › C# and F#", "Languages › Go", "Languages › Lisp-"]
