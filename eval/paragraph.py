@@ -21,7 +21,7 @@ import numpy as np
 from eval.metrics import auroc, token_f1
 from qa.embed import token_ends
 from qa.reader import forms
-from qa.reader.data import Passage, cut
+from qa.reader.pairs import Passage, cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,7 @@ def ask(case: Case, question: str, score: Score) -> Result:
 
 def f1_at(results: Sequence[Result], threshold: float) -> float:
     """Mean F1, 0–100, as SQuAD 2.0 counts it: an unanswerable question scores 1 where it is refused, else 0."""
-    points = [
-        float(one.score < threshold) if one.f1 is None else one.f1 * (one.score >= threshold) for one in results
-    ]
+    points = [float(one.score < threshold) if one.f1 is None else one.f1 * (one.score >= threshold) for one in results]
     return 100 * float(np.mean(points))
 
 
@@ -107,7 +105,7 @@ def best_threshold(results: Sequence[Result]) -> float:
 
 
 def report(results: Sequence[Result], *, threshold: float) -> dict[str, Any]:
-    """F1 at the given and at the best threshold, F1 of the answerable, AUROC, unanswerable refused by share answered."""
+    """F1 at this and at the best threshold, F1 of the answerable, AUROC, unanswerable refused by share answered."""
     yes = [one.score for one in results if one.f1 is not None]
     no = [one.score for one in results if one.f1 is None]
     answered = {share: float(np.percentile(yes, 100 - share)) for share in SHARES}
@@ -127,10 +125,10 @@ def torch_score(weights: Path, difference: Path | None, *, threads: int) -> Scor
     import torch
     from tokenizers import Tokenizer
 
+    from qa.reader.batches import best_span, collate, encode
     from qa.reader.data import Example
     from qa.reader.encode import Encoder
-    from qa.reader.network import load_difference, load_reader, put, trained
-    from qa.reader.train import best_span, collate, encode, run
+    from qa.reader.network import load_difference, load_reader, put, run, trained
 
     torch.set_num_threads(threads)
     encoder = Encoder(Tokenizer.from_file(str(weights / "tokenizer.json")))

@@ -16,8 +16,9 @@ from qa.chunks import split_document, split_sentences
 from qa.documents import list_files, read_document
 from qa.embed import MODEL, TITLE_TOKENS, open_tokenizer, token_ends
 from qa.reader import chat, forms
-from qa.reader.data import BLOCK, QUOTAS, Corpus, Example, Pair, block, cut, find_spans, is_dev, load, make
+from qa.reader.data import BLOCK, QUOTAS, Example, block, make
 from qa.reader.encode import HEADER, PASSAGE, QUESTION_TOKENS, WINDOW_TOKENS, Encoder, token_span
+from qa.reader.pairs import Corpus, Pair, cut, find_spans, is_dev, load
 from qa.words import numbers, words, years
 
 TOWNS = "Aldburg Bexmoor Carwick Dunfell Eastholm Farleigh Gorsley Hartmere Inverlow Jarnwick Kelmarsh Lowbeck".split()
@@ -27,10 +28,10 @@ def passage_of(town: str, number: int) -> str:
     return (
         f"The harbour of {town} was opened in {1801 + number} by the merchant Oswin Trent. "
         f"Its northern wall has {40 + number} arches, and the largest crane stands on the left bank. "
-        f"Every spring the town holds a fair for sailors, ropemakers and other people who live by the water and its trade. "
-        f"A school for pilots followed, which Margaret Hale led for {10 + number} years with great success and little money. "
+        f"Every spring the town holds a fair for sailors, ropemakers and all who live by the water and its trade. "
+        f"A school for pilots followed, which Margaret Hale led for {10 + number} years with great success. "
         f"Her pupils went to sea on the ships of the Amber Line, whose office was in the old mint behind the church. "
-        f"The mint itself had struck silver coins for the dukes until they lost the right to a rival house in the south."
+        "The mint itself had struck silver coins for the dukes until they lost the right to a rival house in the south."
     )
 
 
@@ -148,13 +149,14 @@ def test_swapped_details_do_not_stand_in_the_passage(corpus: Corpus) -> None:
     [
         ("Who sailed in 1912?", "In 1912 the club sailed.", r"Who sailed in (?!1912)\d{4}\?"),
         ("How many of the 30 boats?", "Of 30 boats ten sank.", r"How many of the (?!30 )\d+ boats\?"),
-        ("What lies on the northern bank?", "The northern bank has mills.", r"What lies on the (south|east|west)ern bank\?"),
+        ("What lies on the northern bank?", "The northern bank.", r"What lies on the (south|east|west)ern bank\?"),
         ("What came before the war?", "Before the war came hunger.", r"What came after the war\?"),
         ("When was Ann Lee in Rome?", "Ann Lee came to Rome.", r"When was (Bob Ray in Rome|Ann Lee in Bob Ray)\?"),
     ],
 )
 def test_swaps_by_kind(question: str, text: str, wanted: str) -> None:
-    made = [one for seed in range(20) for one in forms.swaps(question, text, text, ["Bob Ray", "Ann Ray"], Random(seed))]
+    names = ["Bob Ray", "Ann Ray"]
+    made = [one for seed in range(20) for one in forms.swaps(question, text, text, names, Random(seed))]
     assert made
     assert any(re.fullmatch(wanted, one) for one in made)
     assert all(re.fullmatch(wanted, one) or "n't" in one for one in made)
@@ -286,8 +288,8 @@ def test_inputs_keep_their_limits(encoder: Encoder, question: str, title: str, d
 
 def test_a_pair_without_its_answer_is_left_out(folder: Path, tmp_path: Path) -> None:
     passages, pairs = rows()
-    broken: list[dict[str, Any]] = [pair | {"answers": ["nowhere"]} for pair in pairs if pair["answerable"]]
-    for name, lines in (("passages", passages), ("pairs", broken + [p for p in pairs if not p["answerable"]] + pairs[:1])):
+    broken = [pair | {"answers": ["nowhere"]} if pair["answerable"] else pair for pair in pairs]
+    for name, lines in (("passages", passages), ("pairs", broken + pairs[:1])):
         with gzip.open(tmp_path / f"{name}.jsonl.gz", "wt", encoding="utf-8") as file:
             file.writelines(json.dumps(line) + "\n" for line in lines)
     kept: list[Pair] = load(tmp_path, token_ends).pairs["answer"]

@@ -28,11 +28,10 @@ class Encoder:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
-        is_bert = tokenizer.token_to_id("[CLS]") is not None and tokenizer.encode("").ids[0] != 0
-        opening, closing = ("[CLS]", "[SEP]") if is_bert else ("<s>", "</s>")
-        self._opening, self._closing = tokenizer.token_to_id(opening), tokenizer.token_to_id(closing)
+        is_bert = tokenizer.token_to_id("<s>") is None
+        marks = ("[CLS]", "[SEP]", "[PAD]") if is_bert else ("<s>", "</s>", "<pad>")
+        self._opening, self._closing, self.padding = (int(tokenizer.token_to_id(mark) or 0) for mark in marks)
         self._after_question = 1 if is_bert else 2
-        self.padding: int = tokenizer.token_to_id("[PAD]" if is_bert else "<pad>")
 
     def encode(self, question: str, title: str, date: str, passage: str) -> Encoded:
         """The input's tokens. The question is cut first, then the title; the passage only beyond all limits."""

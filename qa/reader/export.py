@@ -1,6 +1,6 @@
 """Export a trained reader to ONNX files the product runs without torch; needs the `train` extra.
 
-    python -m qa.reader.export WEIGHTS_DIR DIFFERENCE OUT_DIR [--fp32] [--every 1]
+    python -m qa.reader.export WEIGHTS_DIR DIFFERENCE OUT_DIR [--fp32]
 
 WEIGHTS_DIR holds the published encoder, DIFFERENCE is what `qa.reader.train` wrote. OUT_DIR gets `model.onnx` (the
 graph), `layers.bin` and `words.bin` (the weights beside it, so that no file exceeds 95 MB), `tokenizer.json` and
@@ -52,14 +52,14 @@ class _Attention(torch.autograd.Function):
         q, k, v = (x.view(batch, tokens, heads, width // heads).transpose(1, 2) for x in (query, key, value))
         scores = q @ k.transpose(2, 3) / (width // heads) ** 0.5
         weights = (scores if bias is None else scores + bias).softmax(-1)
-        return (weights @ v).transpose(1, 2).reshape(batch, tokens, width)
+        mixed: Tensor = (weights @ v).transpose(1, 2).reshape(batch, tokens, width)
+        return mixed
 
     @staticmethod
     def symbolic(g: Any, query: Any, key: Any, value: Any, bias: Any, heads: int) -> Any:
         inputs = [query, key, value]
         if not (bias is None or bias.node().mustBeNone()):
-            empty = g.op("Constant", value_t=torch.tensor([], dtype=torch.float32))
-            empty.node()  # replaced by the empty name, which ONNX reads as "not given", in `_drop_empty`
+            empty = g.op("Constant", value_t=torch.tensor([], dtype=torch.float32))  # `fuse` puts "not given" here
             inputs += [empty, empty, bias]
         found = g.op("com.microsoft::MultiHeadAttention", *inputs, num_heads_i=heads)
         found.setType(query.type())
@@ -89,7 +89,8 @@ class _Layer(torch.nn.Module):
 
     def forward(self, hidden: Tensor, bias: Tensor | None) -> Tensor:
         query, key, value = self.together(hidden).chunk(3, dim=-1)
-        hidden = self.first_norm(self.output(_Attention.apply(query, key, value, bias, self.heads)) + hidden)
+        attend: Any = _Attention.apply
+        hidden = self.first_norm(self.output(attend(query, key, value, bias, self.heads)) + hidden)
         inner = torch.nn.functional.gelu(self.inner(hidden))
         normed: Tensor = self.second_norm(self.outer(inner) + hidden)
         return normed
@@ -106,6 +107,7 @@ class Graph(torch.nn.Module):
         if not reader.is_bert:
             steps = torch.arange(WINDOW_TOKENS)
             buckets = reader.encoder.encoder.relative_position_bucket(steps[None] - steps[:, None], num_buckets=32)
+            self.buckets: Tensor
             self.register_buffer("buckets", buckets)
 
     def forward(self, input_ids: Tensor, segments: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -143,7 +145,7 @@ def trace(model: Graph, path: Path) -> None:
 
 
 def fuse(plain: Path, fused: Path, *, layers: int) -> None:
-    """Replace layer norm and GELU by ONNX Runtime's own kernels, and name the inputs of attention that are not given."""
+    """Replace layer norm and GELU by ONNX Runtime's own kernels, and name the inputs that attention does not get."""
     options = FusionOptions("bert")
     options.enable_embed_layer_norm = False  # the word embeddings get a scale a row
     model = optimizer.optimize_model(str(plain), model_type="bert", opt_level=0, optimization_options=options)
@@ -220,7 +222,7 @@ def write(model: onnx.ModelProto, out: Path) -> None:
 
 
 def check_graph(model: Graph, path: Path, tokens: list[tuple[Tensor, Tensor]]) -> float:
-    """The largest difference of `answerable` between the files and torch, in logits; raises where the order turns."""
+    """The largest difference of `answerable` between the files and torch, in logits."""
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     apart = 0.0
     for ids, segments in tokens:

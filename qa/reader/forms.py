@@ -105,9 +105,9 @@ def terse(question: str) -> str:
 
 
 def mistype(question: str, random: Random, *, count: int = 1) -> str:
-    """With `count` slips (a neighbouring key, a letter lost, doubled or swapped) inside words of four letters and up."""
+    """With `count` slips (a neighbouring key; a letter lost, doubled, swapped) in words of four letters or more."""
     for _ in range(count):
-        places = [m for m in re.finditer(r"[A-Za-z]{4,}", question)]
+        places = list(re.finditer(r"[A-Za-z]{4,}", question))
         if not places:
             return question
         word = random.choice(places)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +78,15 @@ def load_reader(folder: Path) -> Reader:
     return Reader(encoder)
 
 
+def run(model: Reader, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """The model's three outputs, its inside in bf16."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        outputs: tuple[Tensor, Tensor, Tensor] = model(batch["input_ids"], batch["attention_mask"], batch["segments"])
+    return outputs
+
+
 def loss_of(outputs: tuple[Tensor, Tensor, Tensor], batch: dict[str, Tensor], *, smoothing: float) -> Tensor:
-    """Mean over the batch of weight · (answerability + start and end, half each); spans of unknown place count nothing."""
+    """Mean over the batch of weight · (answerability + start / 2 + end / 2); a span of unknown place counts nothing."""
     answerable, start, end = outputs
     target = batch["answerable"] * (1 - 2 * smoothing) + smoothing
     verdict = functional.binary_cross_entropy_with_logits(answerable, target, reduction="none")
@@ -121,3 +130,16 @@ def put(model: torch.nn.Module, weights: dict[str, Tensor]) -> None:
     with torch.no_grad():
         for name, weight in weights.items():
             own[name].copy_(weight)
+
+
+@contextmanager
+def averaged(model: Reader, average: dict[str, Tensor]) -> Iterator[None]:
+    """The model with these weights, to be measured, and its own again afterwards."""
+    own = {name: weight.clone() for name, weight in trained(model).items()}
+    put(model, average)
+    model.eval()
+    try:
+        yield
+    finally:
+        put(model, own)
+        model.train()
