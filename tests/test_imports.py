@@ -18,7 +18,7 @@ OWNERS = {
     "sqlite3": "qa/library.py qa/assistant.py",
     "onnxruntime": "qa/embed.py",
 }
-TOOLS = (*(f"qa/reader/{name}" for name in "fit_ train network batches dev export".split()), "qa/models/")
+TOOLS = (*(f"qa/reader/{name}" for name in "fit_ train network batches dev export mine".split()), "qa/models/")
 # Training and export: they stand outside the pipeline.
 
 

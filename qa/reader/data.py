@@ -30,7 +30,8 @@ QUOTAS = {  # of the examples in a block
     "dated": 32,
     "misdated": 32,
 }
-WEIGHTS = {"hardneg": 0.6, "elsewhere": 0.5, "removed": 0.7, "swap": 0.8}
+FROM_SEARCH = {"answer": 576, "found": 128, "hardneg": 32, "elsewhere": 32, "mined": 112}  # instead, where mined
+WEIGHTS = {"mined": 0.6, "hardneg": 0.6, "elsewhere": 0.5, "removed": 0.7, "swap": 0.8}
 BLOCK = sum(QUOTAS.values())
 _TIME = re.compile(
     r"\b(?:1[0-9]\d\d|20\d\d)s?\b|\b(?:" + "|".join(forms.MONTHS) + r")\b"
@@ -56,7 +57,8 @@ class Example:
 def block(corpus: Corpus, number: int, *, seed: int) -> list[Example]:
     """The examples of block `number`, shuffled; each kind walks through its pairs in an order of its own per epoch."""
     made = []
-    for kind, quota in QUOTAS.items():
+    quotas = QUOTAS | FROM_SEARCH if "mined" in corpus.pairs else QUOTAS
+    for kind, quota in quotas.items():
         pool = pool_of(corpus, kind)
         for place in range(number * quota, (number + 1) * quota):
             random = Random(f"{seed}:{kind}:{place}")
@@ -93,7 +95,7 @@ def make(corpus: Corpus, pair: Pair, kind: str, random: Random, *, plain: bool =
 
 def pool_of(corpus: Corpus, kind: str) -> list[Pair]:
     """The pairs that examples of this kind are made from."""
-    return corpus.pairs[kind if kind in ("unanswerable", "hardneg") else "answer"]
+    return corpus.pairs[kind if kind in ("unanswerable", "hardneg", "found", "mined") else "answer"]
 
 
 def _negative(question: str, text: str) -> Example:
@@ -154,13 +156,13 @@ def _unanswerable(corpus: Corpus, pair: Pair, passage: Passage, random: Random) 
 
 
 def _elsewhere(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Example | None:
-    rest = [(a, b) for a, b in passage.windows if not _mentions(passage.text[a:b], pair)]
+    rest = [(a, b) for a, b in passage.windows if not mentions(passage.text[a:b], pair)]
     if not rest:
         return None
     return _negative(pair.question, passage.text[slice(*random.choice(rest))])
 
 
-def _mentions(text: str, pair: Pair) -> bool:
+def mentions(text: str, pair: Pair) -> bool:
     """Whether any answer stands in the text, whatever its case and spacing."""
     folded = fold(text)
     return any(fold(answer) in folded for answer in pair.answers) or not pair.answers
@@ -176,7 +178,7 @@ def _removed(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Ex
     if not inside or not touched or touched[0][0] < start or touched[-1][1] > end:
         return None
     text, _ = _take_out(passage.text[start:end], touched[0][0] - start, touched[-1][1] - start)
-    return None if _mentions(text, pair) else _negative(pair.question, text)
+    return None if mentions(text, pair) else _negative(pair.question, text)
 
 
 def _swap(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Example | None:
@@ -199,7 +201,7 @@ def _swap(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Examp
 def _offtopic(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Example | None:
     other = corpus.passages[random.choice(corpus.ids)]
     start, end = random.choice(other.windows)
-    if other.title == passage.title or _mentions(other.text[start:end], pair):
+    if other.title == passage.title or mentions(other.text[start:end], pair):
         return None
     example = _negative(pair.question, other.text[start:end])
     return _head(example, other, random)
@@ -232,6 +234,8 @@ _MAKERS = {
     "answer": _answer,
     "unanswerable": _unanswerable,
     "hardneg": _unanswerable,
+    "found": _answer,
+    "mined": _unanswerable,
     "elsewhere": _elsewhere,
     "removed": _removed,
     "swap": _swap,

@@ -49,10 +49,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Passages by id, pairs by what they are (`answer`, `unanswerable`, `hardneg`), and names to swap from."""
+    """Passages by id, pairs by what they are (`answer`, `unanswerable`, `hardneg`, …), and names to swap from."""
 
     passages: dict[str, Passage]
-    ids: tuple[str, ...]  # of the passages
+    ids: tuple[str, ...]  # of the passages that are whole
     pairs: dict[str, list[Pair]]
     named: dict[str, list[str]]  # title → names in its questions
     behind: dict[str, list[str]]  # word before a name → names
@@ -68,8 +68,11 @@ def cut(passage_id: str, title: str, text: str, token_ends: TokenEnds) -> Passag
     return Passage(passage_id, unquote(title).replace("_", " "), text, spans, windows)
 
 
-def load(source: Path, token_ends: TokenEnds, *, dev: bool = False) -> Corpus:
-    """The corpus in `source` (`pairs.jsonl.gz`, `passages.jsonl.gz`) without, or only, its held-out titles."""
+def load(source: Path, token_ends: TokenEnds, *, dev: bool = False, mined: Path | None = None) -> Corpus:
+    """The corpus in `source` (`pairs.jsonl.gz`, `passages.jsonl.gz`) without, or only, its held-out titles.
+
+    With `mined`, what `qa.reader.mine` wrote, also the pairs `found` and `mined`, each on a passage of one window.
+    """
     passages = {
         row["id"]: cut(row["id"], row["title"], row["text"], token_ends)
         for row in _rows(source / "passages.jsonl.gz")
@@ -87,9 +90,13 @@ def load(source: Path, token_ends: TokenEnds, *, dev: bool = False) -> Corpus:
             for name in names(pair.question):
                 named[passage.title].add(name)
                 behind[word_before(pair.question, name)].add(name)
+    ids = tuple(passages)
+    for row in _rows(mined) if mined else ():
+        passages[row["id"]] = Passage(row["id"], row["title"], row["text"], (), ((0, len(row["text"])),))
+        pairs[row["kind"]].append(_mined_pair(row))
     return Corpus(
         passages,
-        tuple(passages),
+        ids,
         dict(pairs),
         {title: sorted(some) for title, some in named.items()},
         {word: sorted(some) for word, some in behind.items()},
@@ -122,6 +129,12 @@ def _pair(row: dict[str, Any], passage: Passage) -> Pair | None:
         kind=row["kind"],
         has_phrase=bool(row["answers"]),
     )
+
+
+def _mined_pair(row: dict[str, Any]) -> Pair:
+    spans = (tuple(row["span"]),) if row["span"] else ()
+    answers = tuple(row["answers"])
+    return Pair(row["id"], row["question"], row["id"], bool(spans), answers, spans, row["kind"], has_phrase=True)
 
 
 def find_spans(passage: Passage, question: str, answers: Sequence[str], evidence: Sequence[str]) -> tuple[Span, ...]:

@@ -1,4 +1,4 @@
-"""Draws how training went, for the model card: `python -m qa.reader.plot RUN_DIR [RUN_DIR…] OUT.png`; needs `report`."""
+"""Draws how training went, for the model card: `python -m qa.reader.plot RUN_DIR… OUT.png`; needs `report`."""
 
 import json
 from pathlib import Path

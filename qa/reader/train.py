@@ -107,6 +107,7 @@ def append(path: Path, row: dict[str, Any]) -> None:
 @click.option("--start", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
 @click.option("--resume", is_flag=True, help="Go on from OUT/state.pt.")
+@click.option("--mined", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="From qa.reader.mine.")
 @click.option("--minutes", default=95.0, show_default=True, help="Of the CPU, in this stage.")
 @click.option("--plan", default=200_000, show_default=True, help="Examples in all stages together.")
 @click.option("--rate", default=5e-5, show_default=True)
@@ -118,8 +119,8 @@ def append(path: Path, row: dict[str, Any]) -> None:
 @click.option("--save-minutes", default=10.0, show_default=True)
 @click.option("--dev-minutes", default=20.0, show_default=True)
 def main(
-    source: Path, start: Path, out: Path, resume: bool, minutes: float, plan: int, rate: float, head_rate: float,
-    warm_up: int, smoothing: float, seed: int, threads: int, save_minutes: float, dev_minutes: float,
+    source: Path, start: Path, out: Path, resume: bool, mined: Path | None, minutes: float, plan: int, rate: float,
+    head_rate: float, warm_up: int, smoothing: float, seed: int, threads: int, save_minutes: float, dev_minutes: float,
 ) -> None:  # fmt: skip
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
@@ -137,7 +138,7 @@ def main(
     options = {key: str(value) for key, value in click.get_current_context().params.items()}
     append(out / "log.jsonl", asdict(progress) | {"pid": os.getpid(), "options": options})
     held_out = dev.examples(load(source, token_ends, dev=True), seed=0)
-    corpus = load(source, token_ends)
+    corpus = load(source, token_ends, mined=mined)
     asked_to_end: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: asked_to_end.append(number))
 
