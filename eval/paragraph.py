@@ -17,10 +17,12 @@ from typing import Any
 
 import click
 import numpy as np
+from tokenizers import Tokenizer
 
 from eval.metrics import auroc, token_f1
-from qa.embed import token_ends
+from qa.embed import open_session, open_tokenizer, token_ends
 from qa.reader import forms
+from qa.reader.encode import Encoded, Encoder, best_span, characters
 from qa.reader.pairs import Passage, cut
 
 
@@ -120,51 +122,72 @@ def report(results: Sequence[Result], *, threshold: float) -> dict[str, Any]:
     }
 
 
-def torch_score(weights: Path, difference: Path | None, *, threads: int) -> Score:
+def torch_score(weights: Path, difference: Path, *, threads: int) -> Score:
     """The reader as it is trained, in bf16 as there."""
     import torch
-    from tokenizers import Tokenizer
 
-    from qa.reader.batches import best_span, collate, encode
+    from qa.reader.batches import collate
     from qa.reader.data import Example
-    from qa.reader.encode import Encoder
     from qa.reader.network import load_difference, load_reader, put, run, trained
 
     torch.set_num_threads(threads)
     encoder = Encoder(Tokenizer.from_file(str(weights / "tokenizer.json")))
     model = load_reader(weights).eval()
-    if difference:
-        put(model, load_difference(difference, trained(model)))
+    put(model, load_difference(difference, trained(model)))
 
     def score(question: str, title: str, windows: Sequence[str]) -> list[Reading]:
         examples = [Example(question, title, "", window, False, None, "") for window in windows]
-        coded = [(example, encode(encoder, example)) for example in examples]
+        coded = [encoder.encode(question, title, "", window) for window in windows]
         with torch.inference_mode():
-            verdicts, starts, ends = run(model, collate(coded, encoder.padding))
+            verdicts, starts, ends = run(model, collate(list(zip(examples, coded, strict=True)), encoder.padding))
+        return [
+            reading(float(verdicts[row]), starts[row].numpy(), ends[row].numpy(), one) for row, one in enumerate(coded)
+        ]
+
+    return score
+
+
+def onnx_score(folder: Path, *, threads: int) -> Score:
+    """The reader as it is exported, each window by itself as at answer time."""
+    session = open_session(folder / "model.onnx", threads=threads)
+    encoder = Encoder(open_tokenizer(folder / "tokenizer.json"))
+
+    def score(question: str, title: str, windows: Sequence[str]) -> list[Reading]:
         found = []
-        for row, (_, one) in enumerate(coded):
-            first, last = best_span(starts[row].numpy(), ends[row].numpy(), one)
-            place = one.offsets[first - one.first][0], one.offsets[last - one.first][1]
-            found.append(Reading(float(verdicts[row]), *place))
+        for window in windows:
+            one = encoder.encode(question, title, "", window)
+            feed = {"input_ids": np.array([one.ids]), "segments": np.array([one.segments])}
+            verdict, start, end = session.run(["answerable", "start", "end"], feed)
+            found.append(reading(float(verdict[0]), start[0], end[0], one))
         return found
 
     return score
 
 
+def reading(score: float, start: Any, end: Any, one: Encoded) -> Reading:
+    return Reading(score, *characters(one, *best_span(start, end, one)))
+
+
 @click.command(help=__doc__.split("\n", maxsplit=1)[0] if __doc__ else None)
 @click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--half", type=click.Choice(["first", "second", "both"]), default="first", show_default=True)
-@click.option("--weights", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@click.option("--weights", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--difference", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--onnx", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--questions", type=int, help="A seeded sample of so many.")
 @click.option("--variant", "variants", multiple=True, type=click.Choice(list(VARIANTS)), help="Default: all.")
 @click.option("--threads", default=2, show_default=True)
 @click.option("--json", "out", type=click.Path(dir_okay=False, path_type=Path))
 def main(
-    source: Path, half: str, weights: Path, difference: Path | None, questions: int | None,
+    source: Path, half: str, weights: Path | None, difference: Path | None, onnx: Path | None, questions: int | None,
     variants: tuple[str, ...], threads: int, out: Path | None,
 ) -> None:  # fmt: skip
-    score = torch_score(weights, difference, threads=threads)
+    if onnx:
+        score = onnx_score(onnx, threads=threads)
+    elif weights and difference:
+        score = torch_score(weights, difference, threads=threads)
+    else:
+        raise click.UsageError("give --onnx, or --weights and --difference.")
     cases = load(source, half=half, questions=questions)
     threshold: float | None = None
     record: dict[str, Any] = {}

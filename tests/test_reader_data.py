@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from qa.documents import list_files, read_document
 from qa.embed import MODEL, TITLE_TOKENS, open_tokenizer, token_ends
 from qa.reader import chat, forms
 from qa.reader.data import BLOCK, QUOTAS, Example, block, make
-from qa.reader.encode import HEADER, PASSAGE, QUESTION_TOKENS, WINDOW_TOKENS, Encoder, token_span
+from qa.reader.encode import HEADER, PASSAGE, QUESTION_TOKENS, WINDOW_TOKENS, Encoder, best_span, characters, token_span
 from qa.reader.pairs import Corpus, Pair, cut, find_spans, is_dev, load
 from qa.words import numbers, words, years
 
@@ -269,8 +270,17 @@ def test_inputs_hold_question_header_and_whole_passage(encoder: Encoder, example
         assert coded.offsets[-1][1] >= len(one.text.rstrip()) - 1 or len(coded.offsets) == len(token_ends(one.text))
         if one.span:
             first, last = token_span(coded, *one.span) or (0, 0)
-            a, b = coded.offsets[first - coded.first][0], coded.offsets[last - coded.first][1]
-            assert one.text[a:b] == one.text[slice(*one.span)]
+            assert characters(coded, first, last) == one.span
+
+
+def test_the_best_span_lies_inside_the_passage(encoder: Encoder) -> None:
+    coded = encoder.encode("Who came?", "Bonn", "2023", "Ann Lee came to Rome.")
+    start, end = np.zeros(len(coded.ids)), np.zeros(len(coded.ids))
+    start[coded.first], end[coded.first + 1] = 2.0, 2.0
+    end[0] = start[-1] = 9.0  # not of the passage
+    assert characters(coded, *best_span(start, end, coded)) == (0, 7)
+    end[coded.first + 1], end[coded.first], start[coded.first + 1] = 0.0, 3.0, 4.0
+    assert characters(coded, *best_span(start, end, coded)) == (0, 3)  # never ends before it starts
 
 
 @settings(deadline=None)

@@ -1,6 +1,4 @@
-"""Training examples → padded tensors, and logits → spans. For training only."""
-
-from typing import Any
+"""Training examples → padded tensors. For training only."""
 
 import numpy as np
 import torch
@@ -10,7 +8,6 @@ from qa.reader.encode import Encoded, Encoder, token_span
 
 BATCH = 32
 PAD_TO = 16  # each new shape costs the CPU library a compilation, once
-LONGEST_SPAN = 60  # tokens
 
 
 def encode(encoder: Encoder, example: Example) -> Encoded:
@@ -36,12 +33,3 @@ def collate(group: list[tuple[Example, Encoded]], padding: int) -> dict[str, tor
         "answerable": torch.tensor([float(example.answerable) for example, _ in group]),
         "weight": torch.tensor([example.weight for example, _ in group]),
     }
-
-
-def best_span(start: Any, end: Any, one: Encoded) -> tuple[int, int]:
-    """First and last token of the passage's span with the highest sum of logits, at most LONGEST_SPAN long."""
-    a, b = one.first, one.first + len(one.offsets)
-    sums = start[a:b, None] + end[None, a:b]
-    reach = np.triu(np.ones_like(sums, bool)) & ~np.triu(np.ones_like(sums, bool), LONGEST_SPAN)
-    at = int(np.where(reach, sums, -np.inf).argmax())
-    return a + at // (b - a), a + at % (b - a)

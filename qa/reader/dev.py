@@ -8,9 +8,9 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from qa.reader import data
-from qa.reader.batches import BATCH, best_span, collate, encode
+from qa.reader.batches import BATCH, collate, encode
 from qa.reader.data import Example
-from qa.reader.encode import Encoder, token_span
+from qa.reader.encode import Encoder, best_span, token_span
 from qa.reader.network import Reader, run
 from qa.reader.pairs import Corpus
 

@@ -1,13 +1,16 @@
-"""(question, title and date, passage) → the reader's tokens; the same code in training and at answer time."""
+"""(question, title and date, passage) → the reader's tokens, and its logits → a span; in training and after it."""
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 from tokenizers import Encoding, Tokenizer
 
 from qa.embed import TITLE_TOKENS, encodable
 
 QUESTION_TOKENS = 64
 WINDOW_TOKENS = 192  # marks included; a passage of the slicer (CHUNK_TOKENS) is never cut
+LONGEST_SPAN = 60  # tokens
 QUESTION, HEADER, PASSAGE = range(3)  # of `segments`
 
 
@@ -60,3 +63,17 @@ def token_span(encoded: Encoded, start: int, end: int) -> tuple[int, int] | None
     """First and last token of the input that overlap the passage's characters, or None where none does."""
     inside = [number for number, (a, b) in enumerate(encoded.offsets) if a < end and start < b]
     return (encoded.first + inside[0], encoded.first + inside[-1]) if inside else None
+
+
+def best_span(start: Any, end: Any, one: Encoded) -> tuple[int, int]:
+    """First and last token of the passage's span with the highest sum of logits, at most LONGEST_SPAN long."""
+    a, b = one.first, one.first + len(one.offsets)
+    sums = start[a:b, None] + end[None, a:b]
+    reach = np.triu(np.ones_like(sums, bool)) & ~np.triu(np.ones_like(sums, bool), LONGEST_SPAN)
+    at = int(np.where(reach, sums, -np.inf).argmax())
+    return a + at // (b - a), a + at % (b - a)
+
+
+def characters(encoded: Encoded, first: int, last: int) -> tuple[int, int]:
+    """The interval of the passage that these tokens of the input cover."""
+    return encoded.offsets[first - encoded.first][0], encoded.offsets[last - encoded.first][1]
