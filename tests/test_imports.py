@@ -18,7 +18,8 @@ OWNERS = {
     "sqlite3": "qa/library.py qa/assistant.py",
     "onnxruntime": "qa/embed.py",
 }
-TOOLS = ("qa/reader/fit_", "qa/models/")  # training and export: they stand outside the pipeline
+TOOLS = (*(f"qa/reader/{name}" for name in "fit_ train network batches dev export mine".split()), "qa/models/")
+# Training and export: they stand outside the pipeline.
 
 
 def imports(source: str) -> Iterator[str]:

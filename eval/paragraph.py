@@ -1,0 +1,205 @@
+"""A reader by itself: each question of a benchmark is asked of its own paragraph, cut as the slicer cuts.
+
+    python -m eval.paragraph BENCH_DIR --half first --weights WEIGHTS_DIR --difference RUN_DIR/reader.safetensors
+    python -m eval.paragraph BENCH_DIR --half second --onnx MODEL_DIR [--questions 1500] [--json OUT]
+
+Choose by the first half of the titles, report on the second. Needs the `train` extra with --weights.
+"""
+
+import gzip
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import click
+import numpy as np
+from tokenizers import Tokenizer
+
+from eval.metrics import auroc, token_f1
+from qa.embed import open_session, open_tokenizer, token_ends
+from qa.reader import forms
+from qa.reader.encode import Encoded, Encoder, best_span, characters
+from qa.reader.pairs import Passage, cut
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reader says of one window: a score (higher: answered here) and the answer's interval in the window."""
+
+    score: float
+    start: int
+    end: int
+
+
+Score = Callable[[str, str, Sequence[str]], Sequence[Reading]]
+"""(question, title, windows of one passage) → one Reading each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    question: str
+    passage: Passage
+    answers: tuple[str, ...]  # none: the paragraph does not answer it
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The best window's reading; `f1` is that of its span against the answers (None without answers)."""
+
+    score: float
+    f1: float | None
+    in_span: bool  # the window read best holds an answer string
+
+
+VARIANTS: dict[str, Callable[[str, Random], str]] = {
+    "as it stands": lambda question, random: question,
+    "lower case": lambda question, random: question.lower(),
+    "no question mark": lambda question, random: question.replace("?", "").rstrip(),
+    "one typo": lambda question, random: forms.mistype(question, random),
+    "two typos": lambda question, random: forms.mistype(question, random, count=2),
+}
+SHARES = (90, 70, 50)
+
+
+def load(source: Path, *, half: str, questions: int | None, seed: int = 1, name: str = "squad2-dev") -> list[Case]:
+    """The questions on paragraphs whose title sorts into that half (`first`, `second`, `both`), or a seeded sample."""
+    passages = {row["id"]: row for row in _rows(source / f"{name}-passages.jsonl.gz")}
+    titles = sorted({row["title"] for row in passages.values()})
+    middle = len(titles) // 2
+    kept = set({"first": titles[:middle], "second": titles[middle:], "both": titles}[half])
+    rows = [row for row in _rows(source / f"{name}-questions.jsonl.gz") if row["title"] in kept]
+    if questions and questions < len(rows):
+        rows = Random(seed).sample(rows, questions)
+    needed = {row["doc_ids"][0] for row in rows}
+    cuts = {key: cut(key, passages[key]["title"], passages[key]["text"], token_ends) for key in sorted(needed)}
+    return [Case(row["question"], cuts[row["doc_ids"][0]], tuple(row["answers"])) for row in rows]
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        yield from map(json.loads, file)
+
+
+def ask(case: Case, question: str, score: Score) -> Result:
+    windows = [case.passage.text[a:b] for a, b in case.passage.windows]
+    readings = score(question, case.passage.title, windows)
+    best = max(range(len(windows)), key=lambda number: readings[number].score)
+    said = windows[best][readings[best].start : readings[best].end]
+    holds = any(answer in windows[best] for answer in case.answers)
+    return Result(readings[best].score, token_f1(said, case.answers), holds)
+
+
+def f1_at(results: Sequence[Result], threshold: float) -> float:
+    """Mean F1, 0–100, as SQuAD 2.0 counts it: an unanswerable question scores 1 where it is refused, else 0."""
+    points = [float(one.score < threshold) if one.f1 is None else one.f1 * (one.score >= threshold) for one in results]
+    return 100 * float(np.mean(points))
+
+
+def best_threshold(results: Sequence[Result]) -> float:
+    """The score from which on answering gives the highest mean F1."""
+    ranked = sorted(results, key=lambda one: -one.score)
+    gains = np.cumsum([-1.0 if one.f1 is None else one.f1 for one in ranked])
+    return ranked[int(gains.argmax())].score
+
+
+def report(results: Sequence[Result], *, threshold: float) -> dict[str, Any]:
+    """F1 at this and at the best threshold, F1 of the answerable, AUROC, unanswerable refused by share answered."""
+    yes = [one.score for one in results if one.f1 is not None]
+    no = [one.score for one in results if one.f1 is None]
+    answered = {share: float(np.percentile(yes, 100 - share)) for share in SHARES}
+    return {
+        "questions": len(results),
+        "f1": round(f1_at(results, threshold), 2),
+        "f1_at_best_threshold": round(f1_at(results, best_threshold(results)), 2),
+        "f1_answerable_never_refusing": round(100 * float(np.mean([r.f1 for r in results if r.f1 is not None])), 2),
+        "window_right": round(100 * float(np.mean([r.in_span for r in results if r.f1 is not None])), 2),
+        "auroc": round(auroc(yes, no) or 0.0, 4),
+        "refused": {share: round(100 * float(np.mean(np.array(no) < at)), 1) for share, at in answered.items()},
+    }
+
+
+def torch_score(weights: Path, difference: Path, *, threads: int) -> Score:
+    """The reader as it is trained, in bf16 as there."""
+    import torch
+
+    from qa.reader.batches import collate
+    from qa.reader.data import Example
+    from qa.reader.network import load_difference, load_reader, put, run, trained
+
+    torch.set_num_threads(threads)
+    encoder = Encoder(Tokenizer.from_file(str(weights / "tokenizer.json")))
+    model = load_reader(weights).eval()
+    put(model, load_difference(difference, trained(model)))
+
+    def score(question: str, title: str, windows: Sequence[str]) -> list[Reading]:
+        examples = [Example(question, title, "", window, False, None, "") for window in windows]
+        coded = [encoder.encode(question, title, "", window) for window in windows]
+        with torch.inference_mode():
+            verdicts, starts, ends = run(model, collate(list(zip(examples, coded, strict=True)), encoder.padding))
+        return [
+            reading(float(verdicts[row]), starts[row].numpy(), ends[row].numpy(), one) for row, one in enumerate(coded)
+        ]
+
+    return score
+
+
+def onnx_score(folder: Path, *, threads: int) -> Score:
+    """The reader as it is exported, each window by itself as at answer time."""
+    session = open_session(folder / "model.onnx", threads=threads)
+    encoder = Encoder(open_tokenizer(folder / "tokenizer.json"))
+
+    def score(question: str, title: str, windows: Sequence[str]) -> list[Reading]:
+        found = []
+        for window in windows:
+            one = encoder.encode(question, title, "", window)
+            feed = {"input_ids": np.array([one.ids]), "segments": np.array([one.segments])}
+            verdict, start, end = session.run(["answerable", "start", "end"], feed)
+            found.append(reading(float(verdict[0]), start[0], end[0], one))
+        return found
+
+    return score
+
+
+def reading(score: float, start: Any, end: Any, one: Encoded) -> Reading:
+    return Reading(score, *characters(one, *best_span(start, end, one)))
+
+
+@click.command(help=__doc__.split("\n", maxsplit=1)[0] if __doc__ else None)
+@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--half", type=click.Choice(["first", "second", "both"]), default="first", show_default=True)
+@click.option("--weights", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--difference", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--onnx", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--questions", type=int, help="A seeded sample of so many.")
+@click.option("--variant", "variants", multiple=True, type=click.Choice(list(VARIANTS)), help="Default: all.")
+@click.option("--threads", default=2, show_default=True)
+@click.option("--json", "out", type=click.Path(dir_okay=False, path_type=Path))
+def main(
+    source: Path, half: str, weights: Path | None, difference: Path | None, onnx: Path | None, questions: int | None,
+    variants: tuple[str, ...], threads: int, out: Path | None,
+) -> None:  # fmt: skip
+    if onnx:
+        score = onnx_score(onnx, threads=threads)
+    elif weights and difference:
+        score = torch_score(weights, difference, threads=threads)
+    else:
+        raise click.UsageError("give --onnx, or --weights and --difference.")
+    cases = load(source, half=half, questions=questions)
+    threshold: float | None = None
+    record: dict[str, Any] = {}
+    for name in variants or VARIANTS:
+        random, begun = Random(1), time.monotonic()
+        results = [ask(case, VARIANTS[name](case.question, random), score) for case in cases]
+        threshold = best_threshold(results) if threshold is None else threshold  # that of the first variant for all
+        record[name] = {"threshold": round(threshold, 3)} | report(results, threshold=threshold)
+        click.echo(f"{name}: {json.dumps(record[name])} ({time.monotonic() - begun:.0f} s)")
+    if out:
+        out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""The reader in torch: an encoder with three outputs, its loss, and weights kept as a difference. For training only."""
+
+# Without torch installed its Module is Any to mypy, and this file subclasses it.
+# mypy: disallow-subclassing-any=False
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import functional
+from transformers import AutoModel
+
+from qa.reader.encode import PASSAGE
+
+NEVER = -1e4  # a logit that no softmax gives any weight
+
+
+class Reader(torch.nn.Module):
+    """Is the question answered in the passage, and where does the answer start and end?
+
+    Start and end compete with the first token, which stands for "not here"; how far the passage wins, by start and
+    by end, goes into the answerability beside the first token's own vote.
+    """
+
+    def __init__(self, encoder: Any) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.is_bert = encoder.config.model_type == "bert"
+        self.place = torch.nn.Linear(encoder.config.hidden_size, 2)
+        self.vote = torch.nn.Linear(encoder.config.hidden_size, 1)
+        self.margin = torch.nn.Linear(2, 1)
+        torch.nn.init.normal_(self.place.weight, std=0.02)
+        torch.nn.init.normal_(self.vote.weight, std=0.02)
+        torch.nn.init.constant_(self.margin.weight, 0.1)
+        for bias in (self.place.bias, self.vote.bias, self.margin.bias):
+            torch.nn.init.zeros_(bias)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, segments: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Int64 [batch, tokens] each -> answerable [batch], start and end [batch, tokens], all float32 logits."""
+        more = {"token_type_ids": (segments > 0).long()} if self.is_bert else {}
+        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **more)[0].float()
+        with torch.autocast("cpu", enabled=False):  # the three outputs keep all their digits
+            return self._outputs(hidden, segments)
+
+    def _outputs(self, hidden: Tensor, segments: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        start, end = self.place(hidden).unbind(-1)
+        inside = segments == PASSAGE
+        start_in, end_in = (logits.masked_fill(~inside, NEVER) for logits in (start, end))
+        margins = torch.stack([start_in.logsumexp(1) - start[:, 0], end_in.logsumexp(1) - end[:, 0]], 1)
+        answerable = (self.vote(hidden[:, 0]) + self.margin(margins)).squeeze(1)
+        first = torch.zeros_like(inside)
+        first[:, 0] = True
+        return answerable, torch.where(first, start, start_in), torch.where(first, end, end_in)
+
+
+def load_reader(folder: Path) -> Reader:
+    """A reader with fresh heads on the encoder in `folder`, its embeddings frozen, without dropout.
+
+    Less than two passes over the data leave nothing for dropout to prevent, and drawing its masks costs a tenth of
+    the time; the average of the weights steadies what is kept.
+    """
+    encoder = AutoModel.from_pretrained(
+        str(folder),
+        attn_implementation="eager",
+        add_pooling_layer=False,
+        local_files_only=True,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+    for parameter in encoder.embeddings.parameters():
+        parameter.requires_grad_(False)
+    return Reader(encoder)
+
+
+def run(model: Reader, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """The model's three outputs, its inside in bf16."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        outputs: tuple[Tensor, Tensor, Tensor] = model(batch["input_ids"], batch["attention_mask"], batch["segments"])
+    return outputs
+
+
+def loss_of(outputs: tuple[Tensor, Tensor, Tensor], batch: dict[str, Tensor], *, smoothing: float) -> Tensor:
+    """Mean over the batch of weight · (answerability + start / 2 + end / 2); a span of unknown place counts nothing."""
+    answerable, start, end = outputs
+    target = batch["answerable"] * (1 - 2 * smoothing) + smoothing
+    verdict = functional.binary_cross_entropy_with_logits(answerable, target, reduction="none")
+    places = sum(
+        functional.cross_entropy(logits, batch[name], reduction="none", ignore_index=-1)
+        for logits, name in ((start, "start"), (end, "end"))
+    )
+    return ((verdict + places / 2) * batch["weight"]).mean()
+
+
+def trained(model: torch.nn.Module) -> dict[str, Tensor]:
+    """The parameters that training changes, by name."""
+    return {name: parameter.data for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def save_difference(path: Path, weights: dict[str, Tensor], start: dict[str, Tensor]) -> None:
+    """Write `weights` as int8 steps, a scale a row, away from the public `start`; small tensors and new ones whole."""
+    kept: dict[str, Tensor] = {}
+    for name, weight in weights.items():
+        if weight.ndim < 2 or name not in start:
+            kept[name] = weight.contiguous().clone()
+            continue
+        delta = weight - start[name]
+        scale = delta.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127
+        kept[f"{name}.steps"], kept[f"{name}.scale"] = (delta / scale).round().to(torch.int8), scale
+    save_file(kept, str(path))
+
+
+def load_difference(path: Path, start: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights that `save_difference` wrote, to within half a step of each row."""
+    kept = load_file(str(path))
+    weights = {name: tensor for name, tensor in kept.items() if not name.endswith((".steps", ".scale"))}
+    for name in [key[: -len(".steps")] for key in kept if key.endswith(".steps")]:
+        weights[name] = start[name] + kept[f"{name}.steps"].float() * kept[f"{name}.scale"]
+    return weights
+
+
+def put(model: torch.nn.Module, weights: dict[str, Tensor]) -> None:
+    """Copy `weights` into the model's parameters of these names."""
+    own = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, weight in weights.items():
+            own[name].copy_(weight)
+
+
+@contextmanager
+def averaged(model: Reader, average: dict[str, Tensor]) -> Iterator[None]:
+    """The model with these weights, to be measured, and its own again afterwards."""
+    own = {name: weight.clone() for name, weight in trained(model).items()}
+    put(model, average)
+    model.eval()
+    try:
+        yield
+    finally:
+        put(model, own)
+        model.train()
