@@ -29,7 +29,17 @@ from qa.embed import token_ends
 from qa.reader import data, dev
 from qa.reader.batches import BATCH, collate, encode
 from qa.reader.encode import Encoder
-from qa.reader.network import Reader, averaged, load_reader, loss_of, put, run, save_difference, trained
+from qa.reader.network import (
+    Reader,
+    averaged,
+    load_difference,
+    load_reader,
+    loss_of,
+    put,
+    run,
+    save_difference,
+    trained,
+)
 from qa.reader.pairs import Corpus, load
 
 AVERAGE_EVERY, AVERAGE = 5, 0.995  # steps; what the average keeps at each: as 0.999 at every step
@@ -42,6 +52,7 @@ class Progress:
 
     step: int = 0
     seconds: float = 0.0
+    first: int = 0  # the step at which the optimiser was new
 
 
 def stream(corpus: Corpus, encoder: Encoder, *, seed: int, from_step: int) -> Iterator[dict[str, torch.Tensor]]:
@@ -69,9 +80,12 @@ def optimiser(model: Reader, *, rate: float, head_rate: float) -> torch.optim.Ad
     return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), eps=1e-6, foreach=True)
 
 
-def rate_at(step: int, *, warm_up: int, plan: int) -> float:
-    """The share of the full rate: up within `warm_up` steps, then straight down to zero at `plan` examples."""
-    return min((step + 1) / warm_up, max(0.0, 1 - step * BATCH / plan))
+def rate_at(step: int, *, first: int, warm_up: int, plan: int) -> float:
+    """The share of the full rate: up within `warm_up` steps of a new optimiser, then down to zero at `plan` examples.
+
+    `first` is the step at which the optimiser was new.
+    """
+    return min((step - first + 1) / warm_up, max(0.0, 1 - step * BATCH / plan))
 
 
 def learn(model: Reader, adam: torch.optim.AdamW, batch: dict[str, torch.Tensor], *, smoothing: float) -> float:
@@ -106,7 +120,9 @@ def append(path: Path, row: dict[str, Any]) -> None:
 @click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--start", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
-@click.option("--resume", is_flag=True, help="Go on from OUT/state.pt.")
+@click.option("--resume", is_flag=True, help="Go on from OUT/state.pt, exactly.")
+@click.option("--weights", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Go on from these.")
+@click.option("--step", default=0, show_default=True, help="That --weights had reached; the optimiser is new.")
 @click.option("--mined", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="From qa.reader.mine.")
 @click.option("--minutes", default=95.0, show_default=True, help="Of the CPU, in this stage.")
 @click.option("--plan", default=200_000, show_default=True, help="Examples in all stages together.")
@@ -119,8 +135,9 @@ def append(path: Path, row: dict[str, Any]) -> None:
 @click.option("--save-minutes", default=10.0, show_default=True)
 @click.option("--dev-minutes", default=20.0, show_default=True)
 def main(
-    source: Path, start: Path, out: Path, resume: bool, mined: Path | None, minutes: float, plan: int, rate: float,
-    head_rate: float, warm_up: int, smoothing: float, seed: int, threads: int, save_minutes: float, dev_minutes: float,
+    source: Path, start: Path, out: Path, resume: bool, weights: Path | None, step: int,
+    mined: Path | None, minutes: float, plan: int, rate: float, head_rate: float,
+    warm_up: int, smoothing: float, seed: int, threads: int, save_minutes: float, dev_minutes: float,
 ) -> None:  # fmt: skip
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
@@ -128,8 +145,10 @@ def main(
     encoder = Encoder(Tokenizer.from_file(str(start / "tokenizer.json")))
     model = load_reader(start).train()
     public = {name: weight.clone() for name, weight in trained(model).items() if name.startswith("encoder.")}
+    if weights:
+        put(model, load_difference(weights, public))
     average = {name: weight.clone() for name, weight in trained(model).items()}
-    adam, progress = optimiser(model, rate=rate, head_rate=head_rate), Progress()
+    adam, progress = optimiser(model, rate=rate, head_rate=head_rate), Progress(step=step, first=step)
     if resume:
         state = torch.load(out / "state.pt", weights_only=True)
         put(model, state["weights"])
@@ -156,7 +175,7 @@ def main(
     saved, losses = time.monotonic(), list[float]()
     worked = time.process_time()  # so that neither pauses nor other people's work count
     for batch in stream(corpus, encoder, seed=seed, from_step=progress.step):
-        share = rate_at(progress.step, warm_up=warm_up, plan=plan)
+        share = rate_at(progress.step, first=progress.first, warm_up=warm_up, plan=plan)
         if progress.seconds - begun >= minutes * 60 or share <= 0 or asked_to_end:
             break
         for group in adam.param_groups:
