@@ -14,7 +14,7 @@ from functools import lru_cache
 from random import Random
 
 from qa.documents import shorten
-from qa.reader import chat, forms
+from qa.reader import chat, forms, planted
 from qa.reader.pairs import Corpus, Pair, Passage, Span, word_before
 from qa.words import content_words, fold, names, words, years
 
@@ -33,6 +33,7 @@ QUOTAS = {  # of the examples in a block
 FROM_SEARCH = {"answer": 576, "found": 128, "hardneg": 32, "elsewhere": 32, "mined": 112}  # instead, where mined
 WEIGHTS = {"mined": 0.6, "hardneg": 0.6, "elsewhere": 0.5, "removed": 0.7, "swap": 0.8}
 BLOCK = sum(QUOTAS.values())
+PLANTED = 0.05  # of all passages, with a sentence in them that gives orders to a program
 _TIME = re.compile(
     r"\b(?:1[0-9]\d\d|20\d\d)s?\b|\b(?:" + "|".join(forms.MONTHS) + r")\b"
     r"|\b(?:when|year|years|date|dates|century|decade|today|now|currently|recent|recently|ago|month|day|time)\b",
@@ -87,6 +88,8 @@ def make(corpus: Corpus, pair: Pair, kind: str, random: Random, *, plain: bool =
     example = _MAKERS[kind](corpus, pair, passage, random)
     if example is None:
         return None
+    if not plain and random.random() < PLANTED:
+        example = _plant(corpus, example, passage, random)
     if not example.title and not example.date:
         example = _head(example, passage, random)
     question = example.question if plain else forms.vary(example.question, random, wrap=kind != "chat")
@@ -244,6 +247,20 @@ _MAKERS = {
     "dated": _dated,
     "misdated": _misdated,
 }
+
+
+def _plant(corpus: Corpus, example: Example, passage: Passage, random: Random) -> Example:
+    """With an order to a program before one of its sentences or at its end; label and answer stay."""
+    other = random.choice(pool_of(corpus, "answer"))
+    answer = other.answers[0] if other.answers else "yes"
+    order = planted.order(example.question, passage.title, answer, random)
+    begun = (example.text.find(passage.text[a:b]) for a, b in passage.sentences)
+    places = [at for at in begun if at >= 0 and not (example.span and example.span[0] < at < example.span[1])]
+    at = random.choice([*places, len(example.text)])
+    put, shift = (f"{order} ", len(order) + 1) if at < len(example.text) else (f" {order}", 0)
+    span = example.span
+    moved = (span[0] + shift, span[1] + shift) if span and at <= span[0] else span
+    return replace(example, text=example.text[:at] + put + example.text[at:], span=moved)
 
 
 def _head(example: Example, passage: Passage, random: Random) -> Example:
