@@ -111,8 +111,11 @@ def compare(one: Path, other: Path) -> None:
 @click.option("--half", type=click.IntRange(1, 2), help="Only the first or second half by title.  [default: both]")
 @click.option("--sample", default=0, show_default=True, type=click.IntRange(0), help="How many questions; 0 for all.")
 @click.option("--seed", default=1, show_default=True)
+@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Risk–coverage and reliability, a PNG.")
 @click.option("--json", "as_json", is_flag=True)
-def benchmark(name: str, path: Path, given: bool, half: int | None, sample: int, seed: int, as_json: bool) -> None:
+def benchmark(
+    name: str, path: Path, given: bool, half: int | None, sample: int, seed: int, plot: Path | None, as_json: bool
+) -> None:
     """Run a public benchmark whose files are in PATH.
 
     squad2, clapnq and chunking are NAME-passages.jsonl.gz (id, title, text) and NAME-questions.jsonl.gz (id, question,
@@ -121,11 +124,16 @@ def benchmark(name: str, path: Path, given: bool, half: int | None, sample: int,
     """
     from eval import benchmark as public
 
+    if plot:
+        report.check_plots()
+        _prepare(plot)
     config = from_environment()
     with tempfile.TemporaryDirectory() as scratch:
         found = public.run(
             name, path, Path(scratch), config, given=given, half=half, sample=sample, seed=seed, show=_progress(name)
         )
+    if plot:
+        public.plot(found, config.threshold, plot)
     figures = public.summary(found, config.threshold)
     if as_json:
         click.echo(json.dumps(figures))

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from eval import metrics
+from eval import metrics, report
 from eval.metrics import Interval
 from qa.assistant import Assistant
 from qa.config import Config
@@ -52,18 +52,22 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question's outcome at threshold 0: its confidence, and what was quoted."""
+    """A question's outcome at threshold 0: its confidence, and what was quoted, best first, with the quotes' scores."""
 
     question: Question
     confidence: float
     quoted: tuple[Interval, ...]
+    scores: tuple[float, ...]
     short_answer: str | None
     retrieved: bool  # some hit overlaps the gold
 
-    @property
-    def right(self) -> bool:
-        """Whether some quote overlaps a gold place at all."""
-        return any(_touch(quote, gold) for quote in self.quoted for gold in self.question.gold)
+    def shown(self, threshold: float) -> tuple[Interval, ...]:
+        """The quotes that the threshold leaves; none means a refusal."""
+        return tuple(quote for quote, score in zip(self.quoted, self.scores, strict=True) if score >= threshold)
+
+    def right(self, threshold: float) -> bool:
+        """Whether some shown quote overlaps a gold place at all."""
+        return any(_touch(quote, gold) for quote in self.shown(threshold) for gold in self.question.gold)
 
 
 def _touch(one: Interval, other: Interval) -> bool:
@@ -239,31 +243,29 @@ def run(
 def summary(results: Sequence[Asked], threshold: float) -> dict[str, Any]:
     """The figures at the threshold and without one."""
     yes, no = ([one for one in results if one.question.answerable is kind] for kind in (True, False))
-    answered = [one for one in results if one.confidence >= threshold and one.quoted]
-    given = {one.question.id for one in answered}
-    verdicts = [
-        one.right and one.question.id in given if one.question.answerable else one.question.id not in given
-        for one in results
-    ]
+    verdicts = [one.right(threshold) if one.question.answerable else not one.shown(threshold) for one in results]
     kinds = [one.question.answerable for one in results]
     positions = sorted((one.confidence for one in yes), reverse=True)
-    confidence, right = [one.confidence for one in answered], [one.right for one in answered]
+    confidence, right = answers_at(results, threshold)
     short = [one for one in yes if one.short_answer is not None]
     found = {
         "questions": len(results),
         "answerable": len(yes),
         "retrieved": metrics.mean([one.retrieved for one in yes]),
-        "right_never_refusing": metrics.mean([one.right for one in yes]),
+        "right_never_refusing": metrics.mean([one.right(0.0) for one in yes]),
         "threshold": threshold,
-        "answerable_right": metrics.mean([one.right and one.question.id in given for one in yes]),
-        "unanswerable_refused": metrics.mean([one.question.id not in given for one in no]),
+        "answerable_answered": metrics.mean([bool(one.shown(threshold)) for one in yes]),
+        "answerable_right": metrics.mean([one.right(threshold) for one in yes]),
+        "unanswerable_refused": metrics.mean([not one.shown(threshold) for one in no]),
         "balanced_accuracy": metrics.balanced_accuracy(verdicts, kinds),
         "balanced_accuracy_interval": _balanced_interval(verdicts, kinds),
         "auroc_answerable": metrics.auroc([one.confidence for one in yes], [one.confidence for one in no]),
         "ece": metrics.ece(confidence, right),
         "aurc": metrics.aurc(metrics.risk_coverage(confidence, right, len(results))),
-        "quote_precision": metrics.mean([metrics.quote_precision(one.quoted, one.question.gold) for one in yes]),
-        "quote_recall": metrics.mean([metrics.quote_recall(one.quoted, one.question.parts) for one in yes]),
+        "quote_precision": metrics.mean(
+            [metrics.quote_precision(one.shown(threshold), one.question.gold) for one in yes]
+        ),
+        "quote_recall": metrics.mean([metrics.quote_recall(one.shown(threshold), one.question.parts) for one in yes]),
         "em_answerable": metrics.mean(
             [metrics.exact_match(one.short_answer or "", one.question.answers) for one in short]
         ),
@@ -278,6 +280,24 @@ def summary(results: Sequence[Asked], threshold: float) -> dict[str, Any]:
     return found
 
 
+def answers_at(results: Sequence[Asked], threshold: float) -> tuple[list[float], list[bool]]:
+    """Confidence of each answer that the threshold leaves, and whether it is right."""
+    answered = [one for one in results if one.shown(threshold)]
+    return [one.confidence for one in answered], [one.right(threshold) for one in answered]
+
+
+def plot(results: Sequence[Asked], threshold: float, path: Path) -> None:
+    """Risk–coverage and reliability of the answers that the threshold leaves, as a picture; needs matplotlib."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    axes = figure.subplots(1, 2)
+    confidence, right = answers_at(results, threshold)
+    report.plot_risk_coverage(axes[0], confidence, right, len(results))
+    report.plot_reliability(axes[1], confidence, right)
+    figure.savefig(path, dpi=110)
+
+
 def _balanced_interval(verdicts: Sequence[bool], answerable: Sequence[bool]) -> tuple[float, float] | None:
     """95 % interval of the balanced accuracy, resampling each kind by itself; None unless both are there."""
     kinds = [[float(v) for v, a in zip(verdicts, answerable, strict=True) if a is kind] for kind in (True, False)]
@@ -290,10 +310,12 @@ def _balanced_interval(verdicts: Sequence[bool], answerable: Sequence[bool]) -> 
 
 def _asked(question: Question, answer: Answered | Refused) -> Asked:
     hits = [(hit.document, hit.start, hit.end) for hit in answer.trace.hits]
+    quotes = answer.quotes if isinstance(answer, Answered) else ()
     return Asked(
         question=question,
         confidence=answer.confidence if isinstance(answer, Answered) else 0.0,
-        quoted=tuple((q.document, q.start, q.end) for q in answer.quotes) if isinstance(answer, Answered) else (),
+        quoted=tuple((quote.document, quote.start, quote.end) for quote in quotes),
+        scores=tuple(quote.score for quote in quotes),
         short_answer=answer.short_answer if isinstance(answer, Answered) else None,
         retrieved=any(_touch(hit, gold) for hit in hits for gold in question.gold),
     )

@@ -1,9 +1,9 @@
 """A reader by itself: each question of a benchmark is asked of its own paragraph, cut as the slicer cuts.
 
     python -m eval.paragraph BENCH_DIR --half first --weights WEIGHTS_DIR --difference RUN_DIR/reader.safetensors
-    python -m eval.paragraph BENCH_DIR --half second --onnx MODEL_DIR [--questions 1500] [--json OUT]
+    python -m eval.paragraph BENCH_DIR --half second --onnx MODEL_DIR --threshold T [--questions 1500] [--json OUT]
 
-Choose by the first half of the titles, report on the second. Needs the `train` extra with --weights.
+Choose by the first half of the titles, the threshold too, report on the second. Needs the `train` extra with --weights.
 """
 
 import gzip
@@ -69,7 +69,7 @@ def load(source: Path, *, half: str, questions: int | None, seed: int = 1, name:
     """The questions on paragraphs whose title sorts into that half (`first`, `second`, `both`), or a seeded sample."""
     passages = {row["id"]: row for row in _rows(source / f"{name}-passages.jsonl.gz")}
     titles = sorted({row["title"] for row in passages.values()})
-    middle = len(titles) // 2
+    middle = (len(titles) + 1) // 2
     kept = set({"first": titles[:middle], "second": titles[middle:], "both": titles}[half])
     rows = [row for row in _rows(source / f"{name}-questions.jsonl.gz") if row["title"] in kept]
     if questions and questions < len(rows):
@@ -148,7 +148,7 @@ def torch_score(weights: Path, difference: Path, *, threads: int) -> Score:
 
 
 def onnx_score(folder: Path, *, threads: int) -> Score:
-    """The reader as it is exported, each window by itself as at answer time."""
+    """The reader as it is exported, each window by itself; a span may lie anywhere in its window."""
     session = open_session(folder / "model.onnx", threads=threads)
     encoder = Encoder(open_tokenizer(folder / "tokenizer.json"))
 
@@ -176,11 +176,12 @@ def reading(score: float, start: Any, end: Any, one: Encoded) -> Reading:
 @click.option("--onnx", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--questions", type=int, help="A seeded sample of so many.")
 @click.option("--variant", "variants", multiple=True, type=click.Choice(list(VARIANTS)), help="Default: all.")
+@click.option("--threshold", type=float, help="The logit from which on is answered.  [default: the best one here]")
 @click.option("--threads", default=2, show_default=True)
 @click.option("--json", "out", type=click.Path(dir_okay=False, path_type=Path))
 def main(
     source: Path, half: str, weights: Path | None, difference: Path | None, onnx: Path | None, questions: int | None,
-    variants: tuple[str, ...], threads: int, out: Path | None,
+    variants: tuple[str, ...], threshold: float | None, threads: int, out: Path | None,
 ) -> None:  # fmt: skip
     if onnx:
         score = onnx_score(onnx, threads=threads)
@@ -189,7 +190,6 @@ def main(
     else:
         raise click.UsageError("give --onnx, or --weights and --difference.")
     cases = load(source, half=half, questions=questions)
-    threshold: float | None = None
     record: dict[str, Any] = {}
     for name in variants or VARIANTS:
         random, begun = Random(1), time.monotonic()

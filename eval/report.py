@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -140,6 +141,21 @@ def _share(share: Any, total: Any) -> str:
     return "–" if share is None else f"{share:.2f} ({round(share * total)} of {total})"
 
 
+def plot_risk_coverage(axes: Any, confidence: Sequence[float], right: Sequence[bool], total: int) -> None:
+    """Share of wrong answers against the share of questions answered, most confident first."""
+    curve = metrics.risk_coverage(confidence, right, total)
+    axes.plot([x for x, _ in curve], [y for _, y in curve], drawstyle="steps-post")
+    axes.set(title="Risk–coverage", xlabel="coverage", ylabel="risk", ylim=(0, 1))
+
+
+def plot_reliability(axes: Any, confidence: Sequence[float], right: Sequence[bool]) -> None:
+    """Share of right answers against confidence; a point's size grows with its answers."""
+    cells = metrics.reliability(confidence, right)
+    axes.plot([0, 1], [0, 1], "--", color="grey")
+    axes.scatter([x for x, _, _ in cells], [y for _, y, _ in cells], s=[5 + 3 * n for _, _, n in cells])
+    axes.set(title="Reliability", xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1))
+
+
 def _plots(results: list[Result], exam: str) -> str:
     from matplotlib.figure import Figure
 
@@ -147,13 +163,8 @@ def _plots(results: list[Result], exam: str) -> str:
     confidence, right = [one.confidence for one in answered], [one.right for one in answered]
     figure = Figure(figsize=(14, 3.2), layout="constrained")
     risk, reliability, latency, causes = figure.subplots(1, 4)
-    curve = metrics.risk_coverage(confidence, right, len(results))
-    risk.plot([x for x, _ in curve], [y for _, y in curve], drawstyle="steps-post")
-    risk.set(title="Risk–coverage", xlabel="coverage", ylabel="risk", ylim=(0, 1))
-    cells = metrics.reliability(confidence, right)
-    reliability.plot([0, 1], [0, 1], "--", color="grey")
-    reliability.scatter([x for x, _, _ in cells], [y for _, y, _ in cells], s=[5 + 3 * n for _, _, n in cells])
-    reliability.set(title="Reliability", xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1))
+    plot_risk_coverage(risk, confidence, right, len(results))
+    plot_reliability(reliability, confidence, right)
     latency.hist([1000 * one.seconds for one in results], bins=30)
     latency.set(title="Latency", xlabel="ms", ylabel="cases")
     lost = [(one.judgement and one.judgement.cause) or "error" for one in results if not one.right]

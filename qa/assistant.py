@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
-from qa import __version__, decide, embed, indexing, quotes
+from qa import __version__, decide, embed, indexing, quotes, uploads
 from qa.config import Config, default_docs, from_environment
 from qa.conversation import Asked, standalone
 from qa.decide import Calibration, Decision
@@ -23,8 +23,8 @@ from qa.documents import File, read_document, signature
 from qa.embed import PackagedEmbedding
 from qa.errors import DocumentError, QuestionError, ReplayError, StoreBusy
 from qa.indexing import Changes, Progress, Store
-from qa.reader import baseline
-from qa.schema import Answered, DocumentInfo, Hit, Quote, Reason, Refused, Skipped, Stage, Trace, Turn, Verdict
+from qa.reader.reader import CrossEncoder, load_calibration, model_sha256
+from qa.schema import Answered, DocumentInfo, Hit, Place, Quote, Reason, Refused, Skipped, Stage, Trace, Turn, Verdict
 from qa.search import DenseRetriever, HybridRetriever, KeywordRetriever
 
 T = TypeVar("T")
@@ -37,14 +37,13 @@ MAX_QUOTES_OF_PARTS = 6
 class Assistant:
     """Answers from one folder's documents, by quotes or by a typed refusal. Safe to share between threads."""
 
-    def __init__(self, store: Store, config: Config, weights: dict[str, Any] | None = None) -> None:
-        weights = weights or baseline.load_weights()
+    def __init__(self, store: Store, config: Config, reader: BaseNodePostprocessor | None = None) -> None:
         self.config = config
         self.store = store
         self.changes = Changes()  # what the last `refresh` did
         self.embedder = PackagedEmbedding(threads=config.threads)
-        self.reader: BaseNodePostprocessor = baseline.BaselineReader(self.embedder, weights)
-        self.calibration = Calibration(**weights["calibration"])
+        self.reader = reader or CrossEncoder(threads=config.threads)
+        self.calibration = Calibration(**load_calibration())
 
     @classmethod
     def open(
@@ -83,6 +82,26 @@ class Assistant:
         """The files that are not indexed, and why."""
         return self.store.library.skipped()
 
+    def text(self, document: str) -> str | None:
+        """The text that quotes of this document are slices of; None where it is not indexed as it is now."""
+        return None if self.stale([document]) else self.store.library.text_of(document)
+
+    def add_upload(self, name: str, data: bytes) -> DocumentInfo:
+        """Keep a file a person uploaded, under a safe form of its name, and index it; the same name is replaced.
+
+        Raises DocumentError where the file cannot be indexed (nothing is kept), StoreBusy or StoreError.
+        """
+        with self.store.writing(wait_s=uploads.WAIT_S):
+            path = uploads.put(self.store, name, data, max_file_mb=self.config.max_file_mb)
+            self.refresh()
+        return next(one for one in self.documents() if one.path == path)
+
+    def delete_upload(self, path: str) -> None:
+        """Forget a file a person uploaded; raises DocumentError where there is no such upload."""
+        with self.store.writing(wait_s=uploads.WAIT_S):
+            uploads.remove(self.store, path)
+            self.refresh()
+
     def close(self) -> None:
         """Release the store."""
         self.store.close()
@@ -115,7 +134,7 @@ class Assistant:
             return
         yield Stage(name="searching")
         hits = run.timed("search", lambda: run.search(asked))
-        yield Stage(name="reading", passages=sum(map(len, hits)))
+        yield Stage(name="reading", passages=sum(len(one[: self.config.read_hits]) for one in hits))
         read = run.timed("read", lambda: [self.read(*pair) for pair in zip(asked.parts, hits, strict=True)])
         run.timed("decide", lambda: run.decide(asked, read))
         made = run.timed("quote", lambda: run.answer(asked))
@@ -134,8 +153,17 @@ class Assistant:
         ).retrieve(part)
 
     def read(self, part: str, hits: list[NodeWithScore]) -> list[NodeWithScore]:
-        """The hits with what the reader makes of them, best first."""
-        return self.reader.postprocess_nodes(hits, QueryBundle(part))
+        """The first hits with what the reader makes of them, best first."""
+        first = hits[: self.config.read_hits]
+        for hit in first:
+            hit.node.metadata["heading"] = self._heading(hit)
+        return self.reader.postprocess_nodes(first, QueryBundle(part))
+
+    def _heading(self, hit: NodeWithScore) -> str | None:
+        """What the passage stands under: the headings of its first sentence that is none itself."""
+        metadata = hit.node.metadata
+        starts = [start for start, _, kind in metadata["sentences"] if kind != "heading"]
+        return self.store.library.heading(metadata["content"], starts[0]) if starts else None
 
     def replay(self, trace: Trace) -> Answered | Refused:
         """Ask the trace's question again; raises ReplayError, naming what has changed, unless all is as it was."""
@@ -163,7 +191,7 @@ class Assistant:
         return {name for name in names if name not in known or not self._is_current(name, *known[name])}
 
     def _is_current(self, name: str, sha256: str, known: tuple[int, int, int]) -> bool:
-        path = self.store.docs.resolve() / name
+        path = self.store.file(name)
         try:
             now = signature(path.stat())
             if now == known:
@@ -173,9 +201,10 @@ class Assistant:
             return False
 
     def facts(self) -> dict[str, Any]:
+        own = isinstance(self.reader, CrossEncoder)
         models = {
             "embedder": embed.file_sha256(embed.MODEL / "model.onnx"),
-            "reader": embed.file_sha256(baseline.WEIGHTS),
+            "reader": model_sha256() if own else type(self.reader).__qualname__,
         }
         return {
             "versions": versions(),
@@ -255,15 +284,16 @@ class _Run:
                 library, [(hit, calibration(hit.score or 0.0)) for hit in near[: 2 * MAX_QUOTES]]
             )
             return self.refused(asked, reason, nearest[:MAX_QUOTES])
-        covered = [decision for decision in self.decisions if _is_quoted(decision, made)]
-        conflicts = decide.find_conflicts(asked.text, made)
+        answers = [_answer_in(quote, self.decisions) for quote in made]
+        covered = [one for one in self.decisions if _probability(one, made) is not None]
+        conflicts = decide.find_conflicts(asked.text, made, answers)
         not_covered = tuple(decision.part for decision in self.decisions if decision not in covered)
         return Answered(
             question=self.question,
             asked=asked.text,
             text=decide.answer_text(made, conflicts, not_covered),
-            confidence=min(decision.probability for decision in covered),
-            short_answer=None,
+            confidence=min(_probability(one, made) or 0.0 for one in covered),
+            short_answer=answers[0].text if answers[0] else None,
             quotes=tuple(made),
             conflicts=conflicts,
             not_covered=not_covered,
@@ -297,12 +327,38 @@ class _Run:
         )
 
 
-def _is_quoted(decision: Decision, made: Sequence[Quote]) -> bool:
-    """Whether one of the quotes stands in a passage that was chosen for this part."""
-    passages = [_hit(hit, 0) for hit, _ in decision.chosen]
-    return any(
-        quote.document == hit.document and hit.start <= quote.start < hit.end for quote in made for hit in passages
-    )
+def _held(hit: NodeWithScore, quote: Quote) -> str | None:
+    """The hit's answer where it stands in the quote or an identical one; the whole quote where the hit names none."""
+    node: Any = hit.node
+    span = node.metadata.get("span")
+    places: list[Quote | Place] = [quote, *quote.also_at]
+    for place in places:
+        if place.document != node.metadata["document"]:
+            continue
+        if span and place.start <= span[0] and span[1] <= place.end:
+            return str(node.text[span[0] - node.start_char_idx : span[1] - node.start_char_idx])
+        if not span and node.start_char_idx <= place.start < node.end_char_idx:
+            return quote.text
+    return None
+
+
+def _answer_in(quote: Quote, decisions: Sequence[Decision]) -> decide.Span | None:
+    """What the quote was made for: the answer of the most probable passage, and of which part."""
+    found = [
+        (probability, number, text)
+        for number, decision in enumerate(decisions)
+        for hit, probability in decision.chosen
+        if hit.node.metadata.get("span") and (text := _held(hit, quote))
+    ]
+    if not found:
+        return None
+    _, part, text = max(found, key=lambda one: one[0])
+    return decide.Span(part, text)
+
+
+def _probability(decision: Decision, made: Sequence[Quote]) -> float | None:
+    """That the quotes answer this part: of the best passage whose answer is quoted, None where none is."""
+    return max((p for hit, p in decision.chosen if any(_held(hit, quote) for quote in made)), default=None)
 
 
 def _hit(hit: NodeWithScore, part: int) -> Hit:

@@ -15,7 +15,7 @@ from qa.words import CLINGING
 
 VERSION = "1"  # part of the store's fingerprint: raise it when boundaries change
 CHUNK_WORDS = 60  # about: a sentence joins a run when at least half of it lies within
-CHUNK_TOKENS = 112  # of the models' 160; 4 are marks, up to 16 title and date, the rest the question's
+CHUNK_TOKENS = 112  # of the reader's 192; 5 are marks, the rest the question's, then title, date and headings
 CHUNK_CHARS = 1000  # binds only where the tokenizer sees no words, as in an endless string of letters
 LONG_SENTENCE_CHARS = 500  # a longer sentence is indexed in pieces
 

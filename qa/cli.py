@@ -129,7 +129,7 @@ def check(docs: Path | None, store: Path | None) -> None:
 @main.command()
 @_folder_options
 def forget(docs: Path | None, store: Path | None) -> None:
-    """Erase the store of a folder. The documents themselves are not touched."""
+    """Erase the store of a folder, uploads and conversations included. The documents themselves are not touched."""
     from qa.indexing import forget_store
 
     folder = docs or default_docs()

@@ -19,7 +19,7 @@ class Config:
     """Everything that may be set. Lengths are characters unless the name says otherwise."""
 
     data_dir: Path  # holds the stores; each is NAME-<12 hex digits of sha256(real path)>
-    threads: int  # of ONNX Runtime, per call
+    threads: int  # how many texts are embedded, or passages read, at the same time
     max_file_mb: float = 50.0
     question_chars: int = 100_000  # a longer question is an error, not a search
     chunk_words: int = 60
@@ -27,11 +27,12 @@ class Config:
     dense_hits: int = 30
     keyword_hits: int = 30
     fused_hits: int = 12
-    threshold: float = 0.285
-    """Answer when the calibrated probability that the quotes answer reaches this.
+    read_hits: int = 8  # of them: the rest holds an answer too seldom to be worth half as much time again
+    threshold: float = 0.461
+    """Answer when the calibrated probability that the quotes answer reaches this; only quotes that reach it are shown.
 
-    Where the reader's balanced accuracy (answerable questions answered right, unanswerable ones refused) is highest
-    on the half its calibration was fitted on; `qa.reader.fit_baseline` prints it.
+    Where balanced accuracy (answerable questions answered right, the others refused) is highest on the half of SQuAD
+    2.0, as one open collection, that the calibration was fitted on: `python -m eval.calibrate` prints it.
     """
 
     def store_for(self, docs: Path) -> Path:

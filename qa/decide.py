@@ -12,7 +12,6 @@ from qa.schema import Quote, Reason
 
 NEAR_COSINE = 0.3  # a passage comes near the question with this cosine …
 NEAR_COVERAGE = 0.5  # … or with this share of the question's content words
-SECOND_SHARE = 0.8  # a further passage is quoted when it is at least this probable relative to the best
 ALIKE = 0.5  # statements that share this much of the shorter one's content words speak of the same thing
 
 REFUSALS: dict[Reason, str] = {
@@ -63,14 +62,13 @@ def decide(
     probabilities = [calibration(hit.score or 0.0) for hit in read]
     best = max(probabilities, default=0.0)
     near = tuple(hit for hit in read if _is_near(part, hit))
-    covered = best >= threshold and bool(near)
+    covered = bool(read) and best >= threshold
     why = (
         f"best passage {best:.2f}, threshold {threshold:.2f}"
-        if near
+        if near or covered
         else "no passage shares the question's words or meaning"
     )
-    floor = max(threshold, SECOND_SHARE * best)
-    chosen = [(hit, p) for hit, p in zip(read, probabilities, strict=True) if p >= floor] if covered else []
+    chosen = [(hit, p) for hit, p in zip(read, probabilities, strict=True) if p >= threshold] if covered else []
     return Decision(part, covered, best, why, tuple(chosen[:most]), near)
 
 
@@ -97,15 +95,56 @@ def refusal_text(reason: Reason, request: str | None, nearest: int) -> str:
     return text + (" The nearest passages are shown; they are not an answer." if nearest else "")
 
 
-def find_conflicts(question: str, quotes: Sequence[Quote]) -> tuple[tuple[int, int], ...]:
-    """Pairs of quote numbers (from 1; 0 is the question) that give different values for the same thing."""
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An answer inside a quote, word for word, and the number of the part of the question that it answers."""
+
+    part: int
+    text: str
+
+
+def find_conflicts(
+    question: str, quotes: Sequence[Quote], answers: Sequence[Span | None] = ()
+) -> tuple[tuple[int, int], ...]:
+    """Pairs of quote numbers (from 1; 0 is the question) that give different values for the same thing.
+
+    `answers` are what the quotes were made for, None where one has none of its own.
+    """
     texts = [question, *(quote.text for quote in quotes)]
+    spans = [None, *answers, *[None] * (len(quotes) - len(answers))]
     return tuple(
         (one, other)
         for one in range(len(texts))
         for other in range(one + 1, len(texts))
-        if disagree(texts[one], texts[other])
+        if _answers_differ(texts[one], spans[one], texts[other], spans[other]) or disagree(texts[one], texts[other])
     )
+
+
+def _answers_differ(one: str, answer: Span | None, other: str, other_answer: Span | None) -> bool:
+    """Whether two answers to the same part give different numbers of the same unit.
+
+    That both were read as answers to it stands for their speaking of the same thing, unless the statements around
+    them name different years, or different names on both sides.
+    """
+    if not answer or not other_answer or answer.part != other_answer.part:
+        return False
+    if _means_another(one, answer.text, other, other_answer.text):
+        return False
+    values, other_values = words.numbers(answer.text), words.numbers(other_answer.text)
+    units, other_units = _units_of(values, one), _units_of(other_values, other)
+    comparable = bool(units & other_units) or not (units or other_units)
+    return bool(values and other_values) and not values & other_values and comparable
+
+
+def _units_of(values: set[float], text: str) -> set[str]:
+    """The units that the text gives these values in."""
+    return {unit for unit, given in _units(text).items() if given & values}
+
+
+def _means_another(one: str, answer: str, other: str, other_answer: str) -> bool:
+    named, other_named = _name_words(one) - _name_words(answer), _name_words(other) - _name_words(other_answer)
+    years, other_years = words.years(one) - words.years(answer), words.years(other) - words.years(other_answer)
+    return bool(named - other_named and other_named - named) or bool(years and other_years and not years & other_years)
 
 
 def disagree(one: str, other: str) -> bool:

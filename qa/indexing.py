@@ -33,7 +33,10 @@ FLUSH_CHUNKS = 256  # embedded and written together; also what an interrupted ru
 FIRST_RUN_WAIT_S = 600.0
 SETTLED_NS = 2_000_000_000  # a file changed more recently than this may change again within one tick of its clock
 LIBRARY_NAMES = ("library.sqlite", "library.sqlite-wal", "library.sqlite-shm")
-STORE_NAMES = frozenset((*LIBRARY_NAMES, "vectors", "vectors.lock", "vectors.state", "writer.lock"))
+UPLOADS = "uploads/"  # what the path of an uploaded document begins with
+STORE_NAMES = frozenset(
+    (*LIBRARY_NAMES, "vectors", "vectors.lock", "vectors.state", "writer.lock", "uploads", "incoming", "conversations")
+)
 
 Progress = Callable[[int, int, int], None]
 """Called with files done, files to do, chunks embedded so far."""
@@ -59,6 +62,7 @@ class Store:
     def __init__(self, path: Path, docs: Path, *, afresh: bool = False) -> None:
         self.path = path
         self.docs = docs
+        self.uploads = path / "uploads"
         _make_private(path, docs)
         self._lock = FileLock(path / "writer.lock")
         self.vectors = Vectors(path / "vectors")
@@ -73,6 +77,11 @@ class Store:
         busy = f"another process is indexing into {self.path}; wait until it has finished."
         with hold(self._lock, wait_s=wait_s, busy=busy):
             yield
+
+    def file(self, name: str) -> Path:
+        """Where the document of this path stands: an upload in the store, anything else in the folder."""
+        uploaded = self.uploads / name.removeprefix(UPLOADS)
+        return uploaded if name.startswith(UPLOADS) and uploaded.is_file() else self.docs.resolve() / name
 
     def _start_over(self, afresh: bool) -> None:
         known = None if afresh else _known_fingerprint(self.path)
@@ -99,7 +108,7 @@ def sync(
 ) -> Changes:
     """Make the store equal to the folder; raises FolderError (nothing is touched), StoreBusy or StoreError."""
     with store.writing(wait_s=wait_s):
-        files, skipped = list_files(store.docs)
+        files, skipped = _list_all(store)
         library = store.library
         before = library.signatures()
         gone = sorted(before.keys() - {file.name for file in files})
@@ -144,6 +153,19 @@ def sync(
             skipped=tuple(skipped),
             embedded=batch.embedded,
         )
+
+
+def _list_all(store: Store) -> tuple[list[File], list[Skipped]]:
+    """The folder's files and the uploads, in order of name. An upload hides a file of the folder with its name."""
+    files, skipped = list_files(store.docs)
+    if not store.uploads.is_dir():
+        return files, skipped
+    uploaded, left_out = list_files(store.uploads)
+    uploads = {UPLOADS + file.name: replace(file, name=UPLOADS + file.name) for file in uploaded}
+    skipped += [Skipped(path=UPLOADS + item.path, reason=item.reason) for item in left_out]
+    skipped += [Skipped(path=one.name, reason="an upload has this name") for one in files if one.name in uploads]
+    kept = [file for file in files if file.name not in uploads]
+    return sorted([*kept, *uploads.values()], key=lambda file: file.name), skipped
 
 
 def reconcile_vectors(store: Store, embedder: PackagedEmbedding) -> tuple[int, int]:

@@ -26,7 +26,7 @@ from qa.errors import StoreDamaged, StoreError
 from qa.schema import Chunk, Document, DocumentInfo, Sentence, Skipped
 from qa.words import FUNCTION_WORDS
 
-VERSION = "1"  # part of the store's fingerprint: raise it when tables change
+VERSION = "2"  # part of the store's fingerprint: raise it when tables change
 COMMON_SHARE = 0.05  # a term in more of the chunks than this costs more than it tells …
 COMMON_CHUNKS = 2000  # … where it is in at least so many
 RARE_TERMS = 3  # kept when all of a question's terms are common
@@ -46,6 +46,7 @@ CREATE INDEX documents_content ON documents(content);
 CREATE TABLE sentences (
   content INTEGER NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, kind TEXT NOT NULL,
   level INTEGER NOT NULL, page INTEGER, locator TEXT, PRIMARY KEY (content, start)) WITHOUT ROWID;
+CREATE INDEX headings ON sentences(content, start) WHERE kind = 'heading';
 CREATE TABLE chunks (
   id INTEGER PRIMARY KEY AUTOINCREMENT, chunk TEXT NOT NULL UNIQUE,
   content INTEGER NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL);
@@ -354,6 +355,12 @@ class Library:
                 self._cached_chars -= len(self._texts.popitem(last=False)[1])
         return text
 
+    def text_of(self, path: str) -> str | None:
+        """The whole text of an indexed document; None where this path is not indexed."""
+        with self.read() as db:
+            row = db.execute("SELECT content FROM documents WHERE path = ?", (path,)).fetchone()
+            return None if row is None else self.text(row[0])
+
     def _stored_text(self, content: int) -> str:
         with self.read() as db:
             row = db.execute("SELECT text, sha256 FROM contents WHERE id = ?", (content,)).fetchone()
@@ -409,7 +416,7 @@ class Library:
         """The headings that `position` stands under, outermost first, joined by " › "."""
         with self.read() as db:
             rows = db.execute(
-                'SELECT start, "end", level FROM sentences'
+                'SELECT start, "end", level FROM sentences INDEXED BY headings'
                 " WHERE content = ? AND kind = 'heading' AND start <= ? ORDER BY start",
                 (content, position),
             ).fetchall()

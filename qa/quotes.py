@@ -64,11 +64,12 @@ def make_quotes(library: Library, chosen: Iterable[tuple[NodeWithScore, float]])
 
 
 def same_text(text: str) -> str:
-    """Equal for two texts only where they differ in nothing but case, white space and the form of quote marks.
+    """Equal for two texts only where they differ in nothing but case, white space and quote marks.
 
-    Not `casefold`, which makes two names one (Weiß, Weiss).
+    Of these the form inside, and whether there are any at the ends: a sentence may open or close a quotation. Not
+    `casefold`, which makes two names one (Weiß, Weiss).
     """
-    return " ".join(text.lower().translate(_QUOTE_MARKS).split())
+    return " ".join(text.lower().translate(_QUOTE_MARKS).strip(" \t\r\n\"'").split())
 
 
 def verify_quote(quote: Quote, text: str) -> None:
@@ -119,7 +120,8 @@ def _make_quote(library: Library, hit: NodeWithScore, probability: float) -> Quo
 
 def _cut_long(text: str, sentence: Sentence, passage_end: int, span: tuple[int, int]) -> tuple[int, int] | None:
     start = sentence.start
-    answer_end = span[1] if span[1] < sentence.end else start  # a span of the whole sentence names no place
+    whole = span[0] <= sentence.start and span[1] >= min(sentence.end, passage_end)
+    answer_end = start if whole else span[1]  # a span of the whole sentence names no place
     ends = clause_ends(text, start, min(start + MAX_CHARS, passage_end))
     # A dash opens an aside as often as it ends a clause; only those before one are white space.
     end = max((end for end in ends if not text[end - 1].isspace()), default=start)

@@ -12,15 +12,17 @@ import pytest
 from llama_index.core.base.response.schema import Response
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle
+from pydantic import Field
 
 from qa.assistant import Assistant
 from qa.config import Config
+from qa.decide import Calibration
 from qa.errors import FolderError, QuestionError, ReplayError
 from qa.schema import Answered, Refused, Stage, Turn
 from tests import invariants
 from tests.conftest import SEEDS, Opener
 
-COVERED = "How many Ukrainians were freed in 2024?"
+COVERED = "How many people came home in 2024?"
 POOL = "The pool opens at nine in the morning. The pool is closed on Mondays.\n"
 FEES = "# Fees\n\nAdults pay 12 euros for a day in the pool. Children under six pay nothing.\n"
 
@@ -83,7 +85,7 @@ def test_stages_come_in_order_and_the_answer_last(seeds: Assistant) -> None:
     assert [event.name for event in events if isinstance(event, Stage)] == ["searching", "reading"]
     reading = events[1]
     assert isinstance(reading, Stage)
-    assert reading.passages == 12
+    assert reading.passages == seeds.config.read_hits
     assert isinstance(events[-1], Answered)
     assert without_timings(events[-1]) == without_timings(seeds.ask(COVERED))
     assert without_timings(asyncio.run(seeds.aask(COVERED))) == without_timings(events[-1])
@@ -109,6 +111,59 @@ def test_an_earlier_answer_is_never_a_source(seeds: Assistant) -> None:
     answer = seeds.ask("Who is the mayor of Springfield?", history=[told])
     assert isinstance(answer, Refused)
     assert "Roe" not in answer.model_dump_json(exclude={"trace", "question", "asked"})
+
+
+class Words(BaseNodePostprocessor):
+    """Finds the words that it was given, each in the passage that holds it, with the score that stands beside it."""
+
+    words: dict[str, float]
+    headings: list[str | None] = Field(default_factory=list)
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        read = []
+        for hit in nodes:
+            node: Any = hit.node
+            self.headings.append(node.metadata["heading"])
+            for word, score in self.words.items():
+                if word.split()[0] in str(query_bundle) and word.split()[-1] in node.text:
+                    start = node.start_char_idx + node.text.index(word.split()[-1])
+                    node.metadata["span"] = [start, start + len(word.split()[-1])]
+                    read.append(NodeWithScore(node=node, score=score))
+        return sorted(read, key=lambda hit: -(hit.score or 0.0))
+
+
+TWO = "# Prices\n\n## Sauna\n\nThe sauna costs twelve euros.\n\n## Pool\n\nThe pool costs six euros.\n"
+
+
+def test_each_part_has_its_own_probability_and_answer(open_folder: Opener) -> None:
+    assistant = open_folder({"prices.md": TWO})
+    assistant.calibration = Calibration(1.0, 0.0)
+    question = "What does the sauna cost and what does the pool cost?"
+    assistant.reader = Words(words={"sauna twelve": 0.99, "pool six": 0.95})
+    both = assistant.ask(question)
+    assert isinstance(both, Answered)
+    assert (both.short_answer, both.not_covered, both.conflicts) == ("twelve", (), ())
+    assert both.confidence == pytest.approx(0.95)
+    assert [round(quote.score, 2) for quote in both.quotes] == [0.99, 0.95]
+    assert "Prices › Sauna" in assistant.reader.headings
+    assistant.reader = Words(words={"sauna twelve": 0.99, "pool six": 0.01})
+    one = assistant.ask(question)
+    assert isinstance(one, Answered)
+    assert one.confidence == pytest.approx(0.99)
+    assert len(one.not_covered) == 1
+    assert "pool" in one.not_covered[0]
+
+
+def test_a_sentence_for_two_parts_is_as_sure_as_the_less_sure_part(open_folder: Opener) -> None:
+    assistant = open_folder({"prices.txt": "The sauna costs twelve euros and the pool costs six euros."})
+    assistant.calibration = Calibration(1.0, 0.0)
+    assistant.reader = Words(words={"sauna twelve": 0.99, "pool six": 0.95})
+    answer = assistant.ask("What does the sauna cost and what does the pool cost?")
+    assert isinstance(answer, Answered)
+    assert len(answer.quotes) == 1
+    assert answer.confidence == pytest.approx(0.95)
 
 
 def test_the_document_filter(seeds: Assistant) -> None:
@@ -157,7 +212,7 @@ def test_a_foreign_reader_fits_in(open_folder: Opener) -> None:
         def _postprocess_nodes(
             self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
         ) -> list[NodeWithScore]:
-            return [NodeWithScore(node=hit.node, score=0.999) for hit in nodes]
+            return [NodeWithScore(node=hit.node, score=1 - 1e-9) for hit in nodes]
 
     assistant = open_folder({"pool.txt": POOL})
     assistant.reader = Lengths()

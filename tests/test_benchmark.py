@@ -102,7 +102,7 @@ def test_a_benchmark_runs_through_the_pipeline(squad2: Path, tmp_path: Path, giv
     )
     assert seen[-1] == (3, 3)
     assert all(one.quoted and 0 <= one.confidence <= 1 for one in found)  # at threshold 0 nothing is refused
-    assert found[0].right
+    assert found[0].right(0.0)
     assert found[0].retrieved
     if given:
         assert {place[0] for place in found[2].quoted} == {found[2].question.document}
@@ -117,7 +117,7 @@ def test_figures_at_a_threshold(tmp_path: Path) -> None:
         (no, 0.7, gold, None), (no, 0.2, gold, None),
     ]  # fmt: skip
     results = [
-        Asked(Question(f"{n}", *list(vars_of(q))[1:]), sure, quoted, short, bool(n))
+        Asked(Question(f"{n}", *list(vars_of(q))[1:]), sure, quoted, (sure,) * len(quoted), short, bool(n))
         for n, (q, sure, quoted, short) in enumerate(rows)
     ]
     found = benchmark.summary(results, 0.5)
@@ -130,6 +130,23 @@ def test_figures_at_a_threshold(tmp_path: Path) -> None:
     assert found["auroc_answerable"] == pytest.approx((2 + 1 + 1 + 1) / 8)
     assert found["refused_at_50%"] == 0.5
     assert benchmark.summary(results[:4], 0.5)["balanced_accuracy_interval"] is None
+
+
+def test_a_quote_below_the_threshold_is_not_shown() -> None:
+    gold = (("a", 0, 10),)
+    both = Asked(Question("y", "?", True, "a", (gold,), (), 1), 0.9, (("a", 20, 30), *gold), (0.9, 0.4), None, True)
+    assert [both.right(threshold) for threshold in (0.0, 0.4, 0.5, 0.95)] == [True, True, False, False]
+    assert [len(both.shown(threshold)) for threshold in (0.0, 0.5, 0.95)] == [2, 1, 0]
+    assert benchmark.answers_at([both], 0.5) == ([0.9], [False])
+    assert benchmark.answers_at([both], 0.95) == ([], [])
+
+
+def test_a_benchmark_is_drawn(tmp_path: Path) -> None:
+    gold = (("a", 0, 10),)
+    yes = Question("y", "?", True, "a", (gold,), (), 1)
+    results = [Asked(yes, 0.1 * n, gold if n % 2 else (("b", 0, 1),), (0.1 * n,), None, True) for n in range(1, 10)]
+    benchmark.plot(results, 0.3, tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def vars_of(question: Question) -> list[Any]:

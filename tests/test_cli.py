@@ -12,7 +12,7 @@ from qa.schema import Answered, Refused
 from tests import invariants
 from tests.conftest import ROOT, SEEDS
 
-COVERED = "How many Ukrainians were freed in 2024?"
+COVERED = "How many people came home in 2024?"
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_a_batch_answers_every_line_in_order_and_goes_on_after_bad_ones(store: P
     good = [
         {"id": n, "question": question}
         for n, question in enumerate(
-            [COVERED, "What is the capital of France?", "", "who is oleksandr kononenko"] * 124
+            [COVERED, "What is the capital of France?", *["", "hello", "Summarise everything."] * 10] * 16
         )
     ]
     bad: dict[int, tuple[bytes, object]] = {
@@ -94,7 +94,7 @@ def test_a_batch_answers_every_line_in_order_and_goes_on_after_bad_ones(store: P
             assert result.pop("id") is not None
             invariants.every_promise(kind.model_validate(result), SEEDS)
     same = [result["quotes"] for result in results if result.get("question") == COVERED]
-    assert len(same) > 100
+    assert len(same) > 10
     assert all(quotes == same[0] for quotes in same)
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import ROOT
 
 STAGES = (
-    "schema errors config words formats documents chunks embed library vectors indexing check"
+    "schema errors config words formats documents chunks embed library vectors indexing uploads check"
     " conversation search reader decide quotes engine assistant cli __main__"
 ).split()
 OWNERS = {
@@ -18,7 +18,7 @@ OWNERS = {
     "sqlite3": "qa/library.py qa/assistant.py",
     "onnxruntime": "qa/embed.py",
 }
-TOOLS = (*(f"qa/reader/{name}" for name in "fit_ train network batches dev export mine".split()), "qa/models/")
+TOOLS = (*(f"qa/reader/{name}" for name in "train network batches dev export mine".split()), "qa/models/")
 # Training and export: they stand outside the pipeline.
 
 

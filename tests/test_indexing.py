@@ -25,8 +25,18 @@ from qa.indexing import Store, forget_store, sync
 from qa.library import Library
 from tests.invariants import every_promise, exact_slice, quotes_of, right_place, typed_result
 from tests.reading import file_text
-from tests.stores import Child, Folder, TextEmbedder, equals_folder, fill, published_is_complete, run, stored_vectors
-from tests.test_kill import STEPS, WEIGHTS, prepare
+from tests.stores import (
+    Child,
+    Folder,
+    TextEmbedder,
+    Trusting,
+    equals_folder,
+    fill,
+    published_is_complete,
+    run,
+    stored_vectors,
+)
+from tests.test_kill import STEPS, prepare
 
 A = "The harbour was rebuilt in 1834. The old bridge was sold.\n"
 B = "A ferry crossed the river. Its captain was called Ilse.\n"
@@ -603,7 +613,7 @@ def index_slowly(place: Path, docs: Path, report: Any) -> None:
         for name in sorted(os.listdir(docs))[:10]:
             (docs / name).unlink()
         fill(docs, {f"later-{number}.txt": f"Something later, number {number}.\n" for number in range(40)})
-        run(store, embedder)
+        sync(store, embedder, Config(data_dir=place, threads=1), wait_s=60)  # type: ignore[arg-type]  # who asks may have come first
     report.send("second run")
 
 
@@ -619,7 +629,7 @@ def test_one_asks_while_another_indexes(tmp_path: Path) -> None:
     counts, answered, said, rng = set(), 0, ["opened"], random.Random(1)
     config = Config(data_dir=tmp_path, threads=1)
     with closing(Store(place, folder.path)) as store:
-        assistant = Assistant(store, config, WEIGHTS)
+        assistant = Assistant(store, config, Trusting())
         assistant.embedder = TextEmbedder()  # type: ignore[assignment]
         with pytest.raises(StoreBusy, match="another process is indexing") as caught:
             run(store)

@@ -11,7 +11,7 @@ from tests import invariants
 from tests.conftest import SEEDS
 from tests.reading import file_text
 
-QUESTION = "How many Ukrainians were freed in 2024?"
+QUESTION = "How many people came home in 2024?"
 
 
 @pytest.fixture(scope="module")

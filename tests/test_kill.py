@@ -23,15 +23,12 @@ from qa import indexing, vectors
 from qa.assistant import Assistant
 from qa.config import Config
 from qa.indexing import Store, sync
-from qa.reader import baseline
 from tests.invariants import every_promise
-from tests.stores import Child, Folder, TextEmbedder, equals_folder, published_is_complete
+from tests.stores import Child, Folder, TextEmbedder, Trusting, equals_folder, published_is_complete
 
 KILLS = 200
 CHAINS = 4
 AT_ONCE = 2
-# A reader that quotes whatever is near: the more quotes, the more can be wrong.
-WEIGHTS = {**baseline.load_weights(), "weights": dict.fromkeys(baseline.FEATURES, 0.0), "bias": 3.0}
 STEPS = {
     "library": ("drop", "add_pending", "publish", "resign", "set_skipped", "purge", "forget_doomed"),
     "vectors": ("are_sound", "destroy", "missing", "add", "delete", "count"),
@@ -105,7 +102,7 @@ def check(place: Path, docs: Path, to_complete: Path, ask: bool, report: Connect
             if sound:
                 published_is_complete(store)
             if ask and sound:
-                assistant = Assistant(store, config, WEIGHTS)
+                assistant = Assistant(store, config, Trusting())
                 assistant.embedder = embedder
                 for name in sorted(os.listdir(docs))[:2]:
                     every_promise(assistant.ask(f"What happened {(docs / name).read_text()[:80]}?"), docs)

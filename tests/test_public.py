@@ -34,7 +34,7 @@ def test_fields_are_those_of_the_contract() -> None:
 
 
 def test_types_are_frozen_and_closed(seeds: qa.Assistant) -> None:
-    answer = seeds.ask("How many Ukrainians were freed in 2024?")
+    answer = seeds.ask("How many people came home in 2024?")
     with pytest.raises(ValidationError):
         answer.text = "something else"  # type: ignore[misc]
     data = answer.model_dump(mode="json")

@@ -102,6 +102,7 @@ def test_a_long_sentence_that_the_next_one_takes_back_is_not_quoted(following: s
 
 def test_a_long_sentence_is_not_quoted_without_the_answer() -> None:
     assert quoted(CLAUSES[:-1] + " and for 1,358 people.", "1,358") is None
+    assert quoted(CLAUSES[:-1] + " and for 1,358 people.", "1,358 people.") is None
     assert quoted("However, " + "word " * 120 + "end.", "However") is None, "a scrap"
     assert quoted("word " * 120 + "end.", "word") is None, "no clause end"
     dashes = ("word " * 30 + "– ") * 5 + "end."

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from qa.chunks import split_document, split_sentences
 from qa.documents import list_files, read_document
 from qa.embed import MODEL, TITLE_TOKENS, open_tokenizer, token_ends
-from qa.reader import chat, forms
-from qa.reader.data import BLOCK, QUOTAS, Example, block, make
+from qa.reader import chat, data, forms
+from qa.reader.data import BLOCK, QUOTAS, Example, block, make, pool_of
 from qa.reader.encode import HEADER, PASSAGE, QUESTION_TOKENS, WINDOW_TOKENS, Encoder, best_span, characters, token_span
 from qa.reader.pairs import Corpus, Pair, cut, find_spans, is_dev, load
 from qa.words import numbers, words, years
@@ -120,7 +120,8 @@ def test_spans_slice_to_an_answer(corpus: Corpus, examples: list[Example]) -> No
     assert not any(one.span for one in examples if not one.answerable)
 
 
-def test_negatives_from_answered_questions_hold_no_answer(corpus: Corpus) -> None:
+def test_negatives_from_answered_questions_hold_no_answer(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "PLANTED", 0.0)  # an order may name any answer
     for kind in ("elsewhere", "removed", "offtopic"):
         for number, pair in enumerate(corpus.pairs["answer"]):
             made = make(corpus, pair, kind, Random(number))
@@ -187,6 +188,25 @@ def test_dates_are_evidence_where_only_the_header_has_them(corpus: Corpus) -> No
             assert agrees == made.answerable == (kind == "dated")
             assert not years(made.text)
     assert min(seen["dated"], seen["misdated"]) > 20
+
+
+def test_planted_orders_change_neither_label_nor_answer(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in ("answer", "unanswerable", "removed"):
+        for number, pair in enumerate(pool_of(corpus, kind)):
+            made = []
+            for share in (0.0, 1.0):
+                monkeypatch.setattr(data, "PLANTED", share)
+                made.append(make(corpus, pair, kind, Random(number)))
+            clean, planted = made
+            if not clean or not planted:
+                assert clean is planted is None
+                continue
+            assert planted.answerable == clean.answerable
+            assert len(planted.text) > len(clean.text)
+            assert {*clean.text.split()} <= {*planted.text.split()}
+            if clean.span:
+                assert planted.span
+                assert planted.text[slice(*planted.span)] == clean.text[slice(*clean.span)]
 
 
 def test_both_classes_get_the_same_forms(examples: list[Example]) -> None:
@@ -294,7 +314,8 @@ def test_inputs_keep_their_limits(encoder: Encoder, question: str, title: str, d
     assert token_span(coded, len(text), len(text)) is None
 
 
-def test_what_search_found_joins_the_blocks(folder: Path, tmp_path: Path) -> None:
+def test_what_search_found_joins_the_blocks(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "PLANTED", 0.0)  # an order may name any answer
     lines: list[dict[str, Any]] = [
         {"id": "f", "kind": "found", "text": "It was Bo.", "answers": ["Bo"], "span": [7, 9]},
         {"id": "m", "kind": "mined", "text": "It rained.", "answers": [], "span": None},

@@ -15,8 +15,9 @@ CONSOLE = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
 
 
 def run(command: str, data: Path) -> subprocess.CompletedProcess[str]:
-    words = re.sub(r"^qa\b", f"{sys.executable} -m qa", command)
-    environment = {**os.environ, "QA_DATA_DIR": str(data)}
+    words = re.sub(r"^qa-chat\b", f"{sys.executable} -m ui", command)
+    words = re.sub(r"^qa\b", f"{sys.executable} -m qa", words)
+    environment = {**os.environ, "QA_DATA_DIR": str(data), "COLUMNS": "80"}
     return subprocess.run(["sh", "-c", words], cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
 
 
@@ -51,6 +52,9 @@ def test_commands_and_targets_exist(tmp_path: Path) -> None:
 
 
 def test_named_files_exist() -> None:
+    pictures = re.findall(r"\]\(([\w./-]+\.png)\)|src=\"([\w./-]+)\"", README)
+    assert len(pictures) >= 6
+    assert all((ROOT / (one or other)).is_file() for one, other in pictures)
     for name in re.findall(r"`([\w./-]+/[\w.-]+\.(?:md|py))`", README):
         assert (ROOT / name).is_file(), name
 

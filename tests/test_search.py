@@ -187,7 +187,7 @@ def test_fusion_keeps_the_laws_of_ranks(rankings: list[list[str]]) -> None:
 
 
 def test_in_the_seeds_the_right_passage_is_among_the_hits(seeds: Any, config: Config) -> None:
-    hits = seeds.search("How many Ukrainians were freed in 2024?")
+    hits = seeds.search("How many people came home in 2024?")
     assert len(hits) == config.fused_hits
     assert any("1,358" in one.node.get_content() for one in hits)
-    assert seeds.search("How many Ukrainians were freed in 2024?") == hits
+    assert seeds.search("How many people came home in 2024?") == hits

@@ -1,110 +1,177 @@
-"""The page: what is rendered is escaped text, and what is served asks no other host for anything."""
+"""Between the page and the assistant: the chat without a browser, and the questions it starts with."""
 
-import re
-from collections.abc import Iterator
+import threading
 
-import gradio as gr
-import httpx
 import pytest
-from gradio_client import Client
+from llama_index.core.schema import NodeWithScore
 
 from qa.assistant import Assistant
-from qa.schema import Answered, Quote, Refused
-from tests.conftest import SEEDS
-from ui.app import build, options
-from ui.render import render_answer, render_quote
+from qa.schema import Answered
+from tests.chatting import WordReader, write_folder
+from tests.conftest import SEEDS, Opener
+from ui.chat import Chat
+from ui.conversations import owner_of
+from ui.starters import Starters, question_from
 
-ATTACK = "<img src=x onerror=alert(1)>\"'&</blockquote>${alert(1)}{{7*7}}"
-
-
-@pytest.fixture(scope="module")
-def url(seeds: Assistant) -> Iterator[str]:
-    page = build(seeds)
-    _, local, _ = page.launch(prevent_thread_lock=True, quiet=True, **options("127.0.0.1", 0))
-    yield local
-    page.close()
-    gr.close_all(verbose=False)
+ADA = owner_of("user", "ada")
 
 
-def test_every_text_is_escaped(seeds: Assistant) -> None:
-    answer = seeds.ask("How many Ukrainians were freed in 2024?")
-    assert isinstance(answer, Answered)
-    quote = answer.quotes[0].model_copy(
-        update=dict.fromkeys(("text", "document", "title", "heading", "locator", "date"), ATTACK)
+@pytest.fixture
+def chat(open_folder: Opener, tmp_path: object) -> Chat:
+    from tests.chatting import FILES
+
+    assistant = open_folder(dict(FILES))
+    assistant.reader = WordReader()
+    return Chat(assistant)
+
+
+def test_stages_then_the_kept_turn(chat: Chat) -> None:
+    steps = list(chat.ask(ADA, "", "Who is the lifeguard?"))
+    assert [step.done for step in steps] == [False, False, True]
+    assert "Searching the documents" in steps[0].thread
+    assert "Reading" in steps[1].thread
+    kept = chat.conversations.get(ADA, steps[-1].conversation)
+    assert [one.answer.question for one in kept.exchanges] == ["Who is the lifeguard?"]
+
+
+def test_what_is_stopped_is_not_kept(chat: Chat) -> None:
+    asking = chat.ask(ADA, "", "Who is the lifeguard?")
+    next(asking)
+    asking.close()
+    assert chat.conversations.summaries(ADA) == []
+
+
+def test_what_is_stopped_while_it_is_read_is_not_kept(chat: Chat) -> None:
+    """The step under way cannot be broken off, but nothing comes of it."""
+    identity = list(chat.ask(ADA, "", "Who is the lifeguard?"))[-1].conversation
+    for replace in (False, True):
+        stop = threading.Event()
+        for shown in chat.ask(ADA, identity, "When is the pool closed?", replace=replace, stopped=stop.is_set):
+            if "Reading" in shown.thread:
+                stop.set()
+            assert not shown.done
+        assert stop.is_set()
+    kept = chat.conversations.get(ADA, identity)
+    assert [one.answer.question for one in kept.exchanges] == ["Who is the lifeguard?"]
+
+
+def test_an_error_is_shown_and_nothing_is_kept(chat: Chat) -> None:
+    (step,) = chat.ask(ADA, "", "a" * 100_001)
+    assert 'role="alert"' in step.thread
+    assert not step.done
+    (step,) = chat.ask(ADA, "", "Who?", documents=["gone.txt"])
+    assert "is not an indexed document" in step.thread
+    assert chat.conversations.summaries(ADA) == []
+
+
+def test_uploads_are_added_replaced_and_told_apart(chat: Chat) -> None:
+    assert chat.upload("../a b.txt", b"The greenhouse was built by Ada.") == (
+        "uploads/a b.txt: added, 1 passage",
+        True,
     )
-    hostile = answer.model_copy(
-        update={"quotes": (quote,), "question": ATTACK, "asked": f"{ATTACK}?", "not_covered": (ATTACK,)}
-    )
-    refused = Refused(
-        question=ATTACK,
-        asked=f"{ATTACK}?",
-        text=ATTACK,
-        confidence=0.1,
-        reason="not_covered",
-        nearest=(quote,),
-        trace=answer.trace,
-    )
-    for html in (render_answer(hostile), render_answer(refused), render_quote(quote)):
-        assert "<img" not in html
-        assert set(re.findall(r"</?([a-z]+)", html)) <= {
-            "div",
-            "p",
-            "blockquote",
-            "cite",
-            "details",
-            "summary",
-            "strong",
-        }
-        assert "&lt;img src=x onerror=alert(1)&gt;" in html
+    told, good = chat.upload("a b.txt", b"The greenhouse was built by Bob.")
+    assert ("replaced" in told, good) == (True, True)
+    told, good = chat.upload("copy.txt", b"The greenhouse was built by Bob.")
+    assert told.endswith("the same text as uploads/a b.txt")
+    told, good = chat.upload("x.exe", b"MZ")
+    assert ("not supported" in told, good) == (True, False)
+    page = chat.documents()
+    assert page.count('data-do="drop"') == 2, "what stands in the folder is deleted there"
 
 
-def test_a_refusal_does_not_look_like_an_answer(seeds: Assistant) -> None:
-    refusal = seeds.ask("Which commission harvested wheat in Ukraine?")
-    assert isinstance(refusal, Refused)
-    html = render_answer(refusal)
-    assert "No answer." in html
-    assert 'class="answer refused"' in html
-    assert html.index("not an answer") < html.index("<blockquote>")
+def test_the_owners_words_stand_in_the_thread(chat: Chat) -> None:
+    worded = Chat(chat.assistant, worded="Ask Ilse.")
+    assert "Ask Ilse." in list(worded.ask(ADA, "", "Who is the mayor?"))[-1].thread
 
 
-def test_the_asked_question_is_shown_only_where_it_differs(seeds: Assistant) -> None:
-    answer = seeds.ask("How many Ukrainians were freed in 2024?")
-    assert "Asked:" not in render_answer(answer)
-    assert "Asked: How many were freed in 2023?" in render_answer(
-        answer.model_copy(update={"asked": "How many were freed in 2023?"})
-    )
+def test_asking_again_in_place_leans_on_earlier_turns_only(chat: Chat) -> None:
+    identity = list(chat.ask(ADA, "", "How many places has room 1?"))[-1].conversation
+    list(chat.ask(ADA, identity, "Who is the mayor?"))
+    list(chat.ask(ADA, identity, "And room 3?", replace=True))
+    first, second = chat.conversations.get(ADA, identity).exchanges
+    assert first.answer.question == "How many places has room 1?"
+    assert isinstance(second.answer, Answered)
+    assert "9 places" in second.answer.quotes[0].text
 
 
-def test_the_page_answers_and_refuses_and_keeps_the_conversation(url: str) -> None:
-    client = Client(url, verbose=False)
-    answered = client.predict("How many Ukrainians were freed in 2024?", api_name="/ask")
-    assert "1,358" in answered
-    assert "000_2ab587bfd70437e4.txt" in answered
-    follow_up = client.predict("and in 2023?", api_name="/ask")
-    assert "2023" in follow_up
-    assert "Asked:" in follow_up
-    assert "No answer." in client.predict("What is the capital of France?", api_name="/ask")
+def test_anothers_conversation_is_not_continued(chat: Chat) -> None:
+    identity = list(chat.ask(ADA, "", "Who is the lifeguard?"))[-1].conversation
+    other = owner_of("user", "bob")
+    fresh = list(chat.ask(other, identity, "And who is the mayor?"))[-1].conversation
+    assert fresh != identity
+    assert len(chat.conversations.get(ADA, identity).exchanges) == 1
+    assert "lifeguard" not in chat.thread(other, identity).thread
 
 
-def test_the_page_names_no_other_host(url: str) -> None:
-    page = httpx.get(url).text
-    loads = re.findall(r"""(?:src|href)=["']((?:https?:)?//[^"']+)""", page)
-    assert not [one for one in loads if not one.startswith(url)]
-    config = httpx.get(f"{url}config").json()
-    assert config["analytics_enabled"] is False
-    theme = httpx.get(f"{url}theme.css").text
-    assert "fonts.googleapis" not in theme
-    assert "@import" not in theme
+@pytest.mark.parametrize("folder", [SEEDS, SEEDS.parent / "eval" / "handbook"])
+def test_starters_are_answered_from_the_sentence_they_were_drawn_from(folder: object, config: object) -> None:
+    assistant = Assistant.open(folder, config=config)  # type: ignore[arg-type]
+    try:
+        questions = Starters(assistant, budget_s=60).questions()
+        assert 1 <= len(questions) <= 4
+        for question in questions:
+            assert isinstance(assistant.ask(question), Answered), question
+    finally:
+        assistant.close()
 
 
-def test_documents_are_not_served(url: str) -> None:
-    for path in (f"{SEEDS}/000_2ab587bfd70437e4.txt", "/etc/passwd"):
-        assert httpx.get(f"{url}gradio_api/file={path}").status_code in (403, 404)
+def test_without_plain_english_sentences_there_are_no_starters(open_folder: Opener) -> None:
+    files = {
+        "bad.txt": "Das Schwimmbad öffnet um neun Uhr. Die Rettungsschwimmerin heißt Ilse Brandt.\n",
+        "piscine.txt": "La piscine ouvre à neuf heures. Le maître-nageur s’appelle Ilse Brandt.\n",
+        "プール.txt": "プールは九時に開きます。監視員はイルゼさんです。\n",
+        "table.md": "| room | places |\n| --- | --- |\n| 1 | 30 |\n",
+    }
+    assistant = open_folder(dict(files))
+    assistant.reader = WordReader()
+    assert Starters(assistant, budget_s=60).questions() == ()
+    page = Chat(assistant).thread(ADA, "").thread
+    assert "Ask your documents" in page
+    assert "For instance" not in page
 
 
-def test_quote_numbers_are_marks_of_answers_only(seeds: Assistant) -> None:
-    answer = seeds.ask("How many Ukrainians were freed in 2024?")
-    assert isinstance(answer, Answered)
-    quote: Quote = answer.quotes[0]
-    assert "[1]" in render_quote(quote, 1)
-    assert "[1]" not in render_quote(quote)
+def test_no_page_waits_long_for_its_starters(chat: Chat) -> None:
+    starters = Starters(chat.assistant, budget_s=0)
+    assert starters.questions() == ()
+    for budget_s in (1e-9, 60, 0):
+        starters._budget_s = budget_s
+        questions = starters.questions()
+    assert questions == Starters(chat.assistant, budget_s=60).questions()
+    assert questions, "found by an earlier page"
+
+
+def test_what_the_documents_do_not_answer_is_no_starter(chat: Chat) -> None:
+    class Nothing(WordReader):
+        def _postprocess_nodes(self, nodes: object, query_bundle: object = None) -> list[NodeWithScore]:
+            return []
+
+    chat.assistant.reader = Nothing()
+    assert Starters(chat.assistant, budget_s=60).questions() == ()
+
+
+def test_starters_follow_the_documents(chat: Chat) -> None:
+    write_folder(chat.assistant.store.docs, {"new.txt": "The harbour museum is kept by Ada Lindqvist."})
+    before = chat.starters.questions()
+    chat.assistant.refresh()
+    after = chat.starters.questions()
+    assert "By whom is the harbour museum kept?" in after
+    assert after != before
+
+
+@pytest.mark.parametrize(
+    ("sentence", "question"),
+    [
+        ("The alarm bells are tested every Tuesday at 09:30.", "When are the alarm bells tested?"),
+        ("He said that 1,358 soldiers and civilians were returned to their homes.",
+         "How many soldiers and civilians were returned to their homes?"),
+        ("The water of the main pool is kept at 27 degrees.", "Where is the water of the main pool kept?"),
+        ("The ticket system is run by Bramble Data Ltd.", "By whom is the ticket system run?"),
+        ("The Office of the Ombudsman held a meeting with the families.",
+         "Who held a meeting with the families?"),
+        ("It is tested every Tuesday at 09:30 by the staff.", None),
+        ("Short one.", None),
+        ("4 of these were not counted in the report of the year.", None),
+    ],
+)  # fmt: skip
+def test_questions_from_sentences(sentence: str, question: str | None) -> None:
+    assert question_from(sentence) == question

@@ -1,1 +1,1 @@
-"""Does this passage answer this question, and where: inference in `baseline`, its fitting in `fit_baseline`."""
+"""Does this passage answer this question, and where: inference in `reader` and `encode`, the rest is its training."""

@@ -1,4 +1,4 @@
-"""(question, title and date, passage) → the reader's tokens, and its logits → a span; in training and after it."""
+"""(question, title with date and headings, passage) → the reader's tokens, and its logits → a span."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,9 @@ from tokenizers import Encoding, Tokenizer
 
 from qa.embed import TITLE_TOKENS, encodable
 
-QUESTION_TOKENS = 64
+QUESTION_TOKENS = 64  # of a longer question its beginning and its end, where people put what they ask
+QUESTION_HEAD = 24
+HEADING_TOKENS = 24  # of a longer path of headings its end, the innermost
 WINDOW_TOKENS = 192  # marks included; a passage of the slicer (CHUNK_TOKENS) is never cut
 LONGEST_SPAN = 60  # tokens
 QUESTION, HEADER, PASSAGE = range(3)  # of `segments`
@@ -25,7 +27,7 @@ class Encoded:
 
 
 class Encoder:
-    """`<s> question </s></s> title (date) </s> passage </s>` for MPNet, with BERT's marks for BERT."""
+    """`<s> question </s></s> title (date) headings </s> passage </s>` for MPNet, with BERT's marks for BERT."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         tokenizer.no_truncation()
@@ -36,9 +38,14 @@ class Encoder:
         self._opening, self._closing, self.padding = (int(tokenizer.token_to_id(mark) or 0) for mark in marks)
         self._after_question = 1 if is_bert else 2
 
-    def encode(self, question: str, title: str, date: str, passage: str) -> Encoded:
-        """The input's tokens. The question is cut first, then the title; the passage only beyond all limits."""
-        asked = self._tokens(question).ids[:QUESTION_TOKENS]
+    def encode(self, question: str, title: str, date: str, passage: str, *, heading: str = "") -> Encoded:
+        """The input's tokens. The question is cut first, then what stands before the passage, which is cut last.
+
+        `heading` is the path that the passage stands under, outermost first.
+        """
+        asked = self._tokens(question).ids
+        if len(asked) > QUESTION_TOKENS:
+            asked = asked[:QUESTION_HEAD] + asked[QUESTION_HEAD - QUESTION_TOKENS :]
         read = self._tokens(passage)
         marks = 3 + self._after_question
         inside = read.ids[: WINDOW_TOKENS - marks - len(asked)]
@@ -46,6 +53,8 @@ class Encoder:
         room = WINDOW_TOKENS - marks - len(asked) - len(inside)
         dated = dated if len(dated) <= room else []
         header = self._tokens(title).ids[: max(0, min(TITLE_TOKENS, room - len(dated)))] + dated
+        path = self._tokens(heading).ids if heading else []
+        header += path[-HEADING_TOKENS:] if min(len(path), HEADING_TOKENS) <= room - len(header) else []
         ids = [self._opening, *asked, *[self._closing] * self._after_question, *header, self._closing]
         segments = [QUESTION] * (1 + len(asked) + self._after_question) + [HEADER] * (len(header) + 1)
         return Encoded(
@@ -65,9 +74,12 @@ def token_span(encoded: Encoded, start: int, end: int) -> tuple[int, int] | None
     return (encoded.first + inside[0], encoded.first + inside[-1]) if inside else None
 
 
-def best_span(start: Any, end: Any, one: Encoded) -> tuple[int, int]:
-    """First and last token of the passage's span with the highest sum of logits, at most LONGEST_SPAN long."""
-    a, b = one.first, one.first + len(one.offsets)
+def best_span(start: Any, end: Any, one: Encoded, within: tuple[int, int] | None = None) -> tuple[int, int]:
+    """First and last token of the passage's span with the highest sum of logits, at most LONGEST_SPAN long.
+
+    `within` is where it may lie, first token and the one behind the last; None: anywhere in the passage.
+    """
+    a, b = within or (one.first, one.first + len(one.offsets))
     sums = start[a:b, None] + end[None, a:b]
     reach = np.triu(np.ones_like(sums, bool)) & ~np.triu(np.ones_like(sums, bool), LONGEST_SPAN)
     at = int(np.where(reach, sums, -np.inf).argmax())

@@ -1,0 +1,92 @@
+"""What the tests of the web chat share: a small folder, a reader that is always right about it, and a server."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import NodeWithScore, QueryBundle
+
+from qa.assistant import Assistant
+from qa.config import Config
+from qa.words import content_words
+from ui.server import bind, create
+
+STOVE = "Keep the door of the stove closed. "
+FILES = {
+    "pool.txt": "The pool opens at nine in the morning. The pool is closed on Mondays.\n\n"
+    "The lifeguard is Ilse Brandt.\n\nThe changing rooms are cleaned every day at noon.\n",
+    "season-2023.md": "---\ntitle: Prices 2023\ndate: 2023-02-01\n---\n\nA season ticket costs 80 euros.\n",
+    "season-2024.md": "---\ntitle: Prices 2024\ndate: 2024-02-01\n---\n\nA season ticket costs 95 euros.\n",
+    "sauna.md": "# Sauna\n\n"
+    + "".join(
+        f"## Room {n}\n\nRoom {n} has {n * 3} places. {STOVE}The towels in room {n} are changed daily.\n\n"
+        for n in (1, 2, 3)
+    ),
+    "notes.pdf": "%PDF-1.4 not read",
+}  # fmt: skip
+
+
+class WordReader(BaseNodePostprocessor):
+    """Finds the sentence that holds all content words of the question, by word and not by chance."""
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        asked = set(content_words(query_bundle.query_str if query_bundle else ""))
+        read = []
+        for hit in nodes:
+            node: Any = hit.node
+            text, first = node.get_content(), node.start_char_idx
+            spans = [(start, end) for start, end, kind in node.metadata["sentences"] if kind not in ("heading", "rule")]
+            shares = [
+                len(asked & set(content_words(text[s - first : e - first]))) / max(1, len(asked)) for s, e in spans
+            ]
+            best = max(range(len(spans)), key=lambda n: shares[n], default=None)
+            if best is not None:
+                node.metadata["span"] = list(spans[best])
+                node.metadata["scores"]["reader"] = shares[best]
+                read.append(NodeWithScore(node=node, score=0.999 if shares[best] > 0.99 else 0.001))
+        return sorted(read, key=lambda hit: -(hit.score or 0.0))
+
+
+def write_folder(folder: Path, files: dict[str, str] = FILES) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, "utf-8")
+    return folder
+
+
+@contextmanager
+def chat_server(
+    docs: Path,
+    store: Path,
+    config: Config,
+    *,
+    port: int = 0,
+    packaged: bool = False,  # read with the packaged reader
+    **options: Any,
+) -> Iterator[tuple[str, Assistant]]:
+    """The chat over a folder, served until the end: (its address, the assistant)."""
+    assistant = Assistant.open(docs, store=store, config=config)
+    if not packaged:
+        assistant.reader = WordReader()
+    listener = bind("127.0.0.1", port)
+    server = uvicorn.Server(
+        uvicorn.Config(create(assistant, **options), log_level="error", timeout_graceful_shutdown=1)
+    )
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.02)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/", assistant
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+        assistant.close()

@@ -1,0 +1,58 @@
+"""Fitting the confidence: the threshold's arithmetic by hand, and one number in two places that must agree."""
+
+import json
+
+import pytest
+
+from eval.benchmark import Asked, Question
+from eval.calibrate import balanced, calibrated, cautious, threshold_of
+from qa.config import Config, from_environment
+from qa.decide import Calibration
+from qa.reader.reader import MODEL
+
+GOLD = (("a", 0, 10),)
+ELSEWHERE = (("a", 20, 30),)
+YES = Question("y", "?", True, "a", (GOLD,), (), 1)
+NO = Question("n", "?", False, "a", (), (), 1)
+
+
+def asked(score: float, *, right: bool) -> Asked:
+    return Asked(YES, score, GOLD if right else ELSEWHERE, (score,), None, True)
+
+
+def test_the_cautious_threshold_is_the_smallest_with_few_wrong_answers() -> None:
+    rows = [asked(0.9, right=True), asked(0.8, right=False), asked(0.7, right=True), asked(0.6, right=True)]
+    assert cautious(rows, 0.25) == 0.6  # one of four is wrong
+    assert cautious(rows, 0.2) == 0.9  # from 0.7 on it is one of three, from 0.8 on one of two
+    assert cautious(rows[1:2], 0.2) == 1.0
+    assert cautious([*rows, asked(0.1, right=False)], 0.25) == 0.6
+
+
+def test_a_refusal_is_no_wrong_answer() -> None:
+    refused = Asked(YES, 0.0, (), (), None, True)
+    assert cautious([refused, asked(0.5, right=True)], 0.0) == 0.5
+
+
+def test_the_threshold_has_the_highest_balanced_accuracy() -> None:
+    def no(score: float) -> Asked:
+        return Asked(NO, score, ELSEWHERE, (score,), None, False)
+
+    rows = [asked(0.9, right=True), no(0.8), asked(0.7, right=True), asked(0.6, right=False), no(0.5), no(0.4)]
+    assert balanced(rows, 0.7) == pytest.approx((2 / 3 + 2 / 3) / 2)
+    assert balanced(rows, 0.9) == pytest.approx((1 / 3 + 1) / 2)
+    assert threshold_of(rows) == 0.6  # as at 0.7 and 0.9: the smallest of equals
+
+
+def test_calibration_keeps_the_order_and_takes_the_best_quote() -> None:
+    two = Asked(YES, 0.9, (*GOLD, *ELSEWHERE), (0.9, 0.2), None, True)
+    made = calibrated(two, Calibration(0.5, -0.3))
+    assert made.confidence == made.scores[0] > made.scores[1]
+    assert made.scores[0] == pytest.approx(0.690, abs=0.001)  # 0.5 * logit(0.9) - 0.3 = 0.799
+    assert made.quoted == two.quoted
+
+
+def test_the_threshold_in_use_is_the_one_that_was_fitted() -> None:
+    card = json.loads((MODEL / "calibration.json").read_text("utf-8"))
+    assert card["fitted_on"]["half"] == 1
+    assert card["slope"] > 0
+    assert Config.__dataclass_fields__["threshold"].default == card["threshold"] == from_environment().threshold

@@ -1,0 +1,271 @@
+"""The server without a browser: the contract's JSON, log-in, limits, and nothing served that should not be."""
+
+import asyncio
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from gradio_client import Client
+from starlette.responses import JSONResponse
+
+from qa.assistant import Assistant
+from qa.config import Config
+from qa.errors import QAError
+from qa.schema import Answered, Refused
+from tests.chatting import chat_server, write_folder
+from tests.conftest import ROOT
+from ui.guard import COOKIE, Guard, Limit, load_passwords, read_passwords, token_in
+from ui.server import bind, check_binding, create
+
+USERS = {"ada": "correct horse", "bob": "battery staple"}
+
+
+@pytest.fixture(scope="module")
+def served(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Assistant]]:
+    place = tmp_path_factory.mktemp("served")
+    with chat_server(write_folder(place / "docs"), place / "store", config) as both:
+        yield both
+
+
+@pytest.fixture(scope="module")
+def url(served: tuple[str, Assistant]) -> str:
+    return served[0]
+
+
+@pytest.fixture(scope="module")
+def locked(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    place = tmp_path_factory.mktemp("locked")
+    with chat_server(write_folder(place / "docs"), place / "store", config, users=USERS, loopback=False) as (url, _):
+        yield url
+
+
+def test_ask_is_the_contract(url: str) -> None:
+    answer = httpx.post(f"{url}ask", json={"question": "Who is the lifeguard?"}).json()
+    parsed = Answered.model_validate(answer)
+    assert parsed.quotes[0].text == "The lifeguard is Ilse Brandt."
+    refusal = httpx.post(f"{url}ask", json={"question": "Who is the mayor?", "documents": ["pool.txt"]}).json()
+    assert Refused.model_validate(refusal).trace.documents == ("pool.txt",)
+    turns = [{"question": "When is the pool closed?", "text": ""}]
+    follow = httpx.post(f"{url}ask", json={"question": "And who is its lifeguard?", "history": turns}).json()
+    assert follow["trace"]["history"] == turns
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "told"),
+    [
+        ("", 422, "JSON"),
+        ("[]", 422, "object"),
+        ('{"question": 1}', 422, "question"),
+        ('{"question": "x", "other": 1}', 422, "other"),
+        ('{"question": "x", "documents": ["/etc/passwd"]}', 422, "not an indexed document"),
+        (json.dumps({"question": "a" * 1_000_000}), 422, "1,000,000 characters; ask in at most 100,000"),
+        (json.dumps({"question": "a" * 5_000_000}), 413, "too large"),
+        (json.dumps({"question": "x", "history": [{"question": "y"}] * 51}), 422, "history"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(url: str, body: str, status: int, told: str) -> None:
+    response = httpx.post(f"{url}ask", content=body)
+    assert response.status_code == status
+    assert told in response.json()["error"]
+    assert len(response.json()["error"]) < 200
+
+
+def test_a_body_without_a_length_is_limited_too(url: str) -> None:
+    def parts() -> Iterator[bytes]:
+        yield b'{"question": "'
+        for _ in range(60):
+            yield b"a" * 100_000
+
+    with pytest.raises(httpx.HTTPError):
+        httpx.post(f"{url}ask", content=parts()).raise_for_status()
+    assert httpx.post(f"{url}ask", json={"question": "Who is the lifeguard?"}).status_code == 200
+
+
+def test_gradio_client_gives_the_same(url: str) -> None:
+    client = Client(url, verbose=False)
+    answer = Answered.model_validate_json(client.predict("Who is the lifeguard?", api_name="/ask"))
+    assert answer.quotes[0].document == "pool.txt"
+    named = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(named) == {"/ask"}, "the page's own events are no API"
+
+
+def test_plain_http_gives_the_same(url: str) -> None:
+    called = httpx.post(f"{url}gradio_api/call/ask", json={"data": ["Who is the lifeguard?", None, None]}).json()
+    events = httpx.get(f"{url}gradio_api/call/ask/{called['event_id']}").text
+    assert "event: complete" in events
+    assert "Ilse Brandt" in events
+
+
+def test_the_page_names_no_other_host(url: str) -> None:
+    page = httpx.get(url)
+    policy = page.headers["content-security-policy"]
+    assert "connect-src 'self'" in policy
+    assert "http:" not in policy
+    for path in ("theme.css", "config"):
+        text = httpx.get(f"{url}{path}").text
+        assert "fonts.googleapis" not in text
+    assert httpx.get(f"{url}config").json()["analytics_enabled"] is False
+    assert page.headers["x-content-type-options"] == "nosniff"
+
+
+def test_documents_and_the_store_are_not_served(served: tuple[str, Assistant]) -> None:
+    url, assistant = served
+    assistant.add_upload("kept.txt", b"An upload of some words.")
+    conversation = assistant.store.path / "conversations"
+    paths = [
+        assistant.store.docs / "pool.txt",
+        assistant.store.path / "library.sqlite",
+        conversation,
+        Path("/etc/passwd"),
+    ]
+    paths += [assistant.store.path / "uploads" / "kept.txt"]
+    for path in paths:
+        for route in ("gradio_api/file=", "file=", "gradio_api/file/", "static/", ""):
+            response = httpx.get(f"{url}{route}{path}")
+            assert response.status_code in (400, 403, 404), (route, path)
+    assistant.delete_upload("uploads/kept.txt")
+
+
+def test_another_site_cannot_reach_it(url: str) -> None:
+    question = {"question": "Who is the lifeguard?"}
+    assert httpx.post(f"{url}ask", json=question, headers={"Origin": "https://evil.example"}).status_code == 403
+    assert httpx.post(f"{url}ask", json=question, headers={"Origin": "null"}).status_code == 403
+    assert httpx.post(f"{url}ask", json=question, headers={"Origin": url.rstrip("/")}).status_code == 200
+    assert httpx.get(url, headers={"Host": "evil.example"}).status_code == 421, "DNS rebinding"
+    assert httpx.get(url, headers={"Host": "localhost:1"}).status_code == 200
+
+
+def test_a_browser_gets_a_token_that_scripts_cannot_read(url: str) -> None:
+    first = httpx.get(url)
+    cookie = first.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "Max-Age=315360000" in cookie
+    token = token_in(cookie)
+    assert token
+    again = httpx.get(url, headers={"Cookie": f"{COOKIE}={token}"})
+    assert "set-cookie" not in again.headers
+    assert httpx.get(url).headers["set-cookie"] != cookie
+    for wrong in ("", "a=b", f"{COOKIE}=short", f"{COOKIE}={'g' * 64}", "\x00"):
+        assert token_in(wrong) is None
+
+
+def test_nothing_without_log_in(locked: str) -> None:
+    for path in ("", "config", "theme.css", "gradio_api/info", "conversations/rated.jsonl", "gradio_api/file=x"):
+        response = httpx.get(f"{locked}{path}")
+        assert response.status_code == 401, path
+        assert "pool" not in response.text
+    assert httpx.post(f"{locked}ask", json={"question": "x"}).status_code == 401
+    assert httpx.post(f"{locked}ask", json={"question": "x"}, auth=("ada", "battery staple")).status_code == 401
+    assert httpx.post(f"{locked}ask", json={"question": "x"}, headers={"Authorization": "Basic !"}).status_code == 401
+    answer = httpx.post(f"{locked}ask", json={"question": "Who is the lifeguard?"}, auth=("ada", USERS["ada"]))
+    assert answer.json()["status"] == "answered"
+
+
+def test_gradio_client_logs_in(locked: str) -> None:
+    word = base64.b64encode(f"ada:{USERS['ada']}".encode()).decode()
+    client = Client(locked, verbose=False, headers={"Authorization": f"Basic {word}"})
+    assert json.loads(client.predict("Who is the lifeguard?", api_name="/ask"))["status"] == "answered"
+
+
+def test_wrong_passwords_run_out(config: Config, tmp_path: Path) -> None:
+    options = {"users": USERS, "loopback": False}
+    with chat_server(write_folder(tmp_path / "docs"), tmp_path / "store", config, **options) as (url, _):
+        codes = [httpx.get(url, auth=("ada", f"guess {n}")).status_code for n in range(12)]
+    assert codes == [401] * 10 + [429] * 2
+
+
+def test_the_rate_is_limited() -> None:
+    now = [0.0]
+    limit = Limit(2, 60, lambda: now[0])
+    assert [limit.allows("a") for _ in range(3)] == [True, True, False]
+    assert limit.allows("b")
+    now[0] = 61
+    assert limit.allows("a")
+
+
+def test_too_many_requests_are_refused() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await JSONResponse({})(scope, receive, send)
+
+    async def asking() -> list[int]:
+        guard: Any = Guard(app, users=None, loopback=True, upload_bytes=10, requests=3)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(guard), base_url="http://localhost") as client:
+            posts = [(await client.post("/ask", json={})).status_code for _ in range(5)]
+            return [*posts, (await client.get("/")).status_code]
+
+    assert asyncio.run(asking()) == [200, 200, 200, 429, 429, 200], "reading goes on"
+
+
+def test_an_upload_has_a_largest_size(config: Config, tmp_path: Path) -> None:
+    small = replace(config, max_file_mb=0.01)
+    with chat_server(write_folder(tmp_path / "docs"), tmp_path / "store", small) as (url, _):
+        codes = [
+            httpx.post(f"{url}gradio_api/upload", files={"files": ("a.txt", b"a" * size)}).status_code
+            for size in (1000, 20_000, 300_000)
+        ]
+    assert codes == [200, 413, 413], "of one file, and of all together before they are read"
+
+
+def test_it_is_not_open_to_a_network_without_log_in() -> None:
+    for host in ("0.0.0.0", "192.168.1.2", "::", "example.org"):
+        with pytest.raises(QAError, match="--auth"):
+            check_binding(host, users=None, insecure=False)
+        check_binding(host, users=USERS, insecure=False)
+        check_binding(host, users=None, insecure=True)
+    for host in ("127.0.0.1", "localhost", "::1"):
+        check_binding(host, users=None, insecure=False)
+
+
+def test_passwords_from_a_file_or_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "users").write_text("# who may\nada:correct horse\n\nbob: battery:staple \n")
+    assert load_passwords(tmp_path / "users", None) == {"ada": "correct horse", "bob": "battery:staple"}
+    assert load_passwords(None, "ada:correct horse;bob:battery staple") == USERS
+    assert load_passwords(None, None) is None
+    assert load_passwords(None, "") is None
+    for text in ("", "ada", ":secret-secret", "ada:short"):
+        with pytest.raises(QAError) as error:
+            read_passwords(text, "users")
+        assert "secret-secret" not in str(error.value)
+    with pytest.raises(QAError, match="cannot be read"):
+        load_passwords(tmp_path / "none", None)
+
+
+def test_the_quick_start_leaves_gradio_as_it_is_but_for_its_stubs() -> None:
+    code = (
+        "import gc, sys; from ui.start import STUBS, WRITES_STUBS, _nothing, quick\n"
+        "with quick(): import gradio\n"
+        "assert getattr(sys.modules[STUBS], WRITES_STUBS) is _nothing\n"
+        "assert gc.isenabled() and not any('ui.start' in type(one).__module__ for one in sys.meta_path)\n"
+        "with gradio.Blocks(): assert callable(gradio.Button().click)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_taken_port_is_one_line() -> None:
+    with bind("127.0.0.1", 0) as taken, pytest.raises(QAError, match="pass another --port"):
+        bind("127.0.0.1", taken.getsockname()[1])
+
+
+def test_mcp_without_its_extra_is_one_line(served: tuple[str, Assistant], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.server.find_spec", lambda name: None)
+    with pytest.raises(QAError, match=r"pip install 'qa-quotes\[mcp\]'"):
+        create(served[1], mcp=True)
+
+
+def test_the_command_refuses_to_be_open(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ui", "--host", "0.0.0.0", "--port", "0"]
+    environment = {**os.environ, "QA_DATA_DIR": str(tmp_path), "QA_AUTH": ""}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 1
+    assert "--auth FILE" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,159 @@
+"""Uploads: kept in the store under a safe name, indexed beside the folder, dropped only by a person."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qa.assistant import Assistant
+from qa.config import Config
+from qa.errors import DocumentError, StoreError
+from qa.indexing import forget_store
+from qa.schema import Answered, Refused
+from qa.uploads import safe_name
+from tests.conftest import Opener
+
+GARDEN = "The old greenhouse was built in 1931 by the engineer Ada Lindqvist.\n"
+QUESTION = "Who built the old greenhouse?"
+
+
+@pytest.fixture
+def assistant(open_folder: Opener, tmp_path: Path) -> Assistant:
+    return open_folder({"a.txt": "The pool opens at nine in the morning.\n"}, store=tmp_path / "store")
+
+
+def test_an_upload_is_cited_until_it_is_deleted(assistant: Assistant) -> None:
+    assert isinstance(assistant.ask(QUESTION), Refused)
+    info = assistant.add_upload("garden.txt", GARDEN.encode())
+    assert info.path == "uploads/garden.txt"
+    answer = assistant.ask(QUESTION)
+    assert isinstance(answer, Answered)
+    quote = answer.quotes[0]
+    assert quote.document == "uploads/garden.txt"
+    text = assistant.text(quote.document)
+    assert text is not None
+    assert text[quote.start : quote.end] == quote.text
+    assistant.delete_upload(info.path)
+    assert assistant.text(quote.document) is None
+    refusal = assistant.ask(QUESTION)
+    assert isinstance(refusal, Refused)
+    assert "greenhouse" not in " ".join(one.text for one in refusal.nearest)
+
+
+def test_uploads_outlive_the_process_and_every_run_over_the_folder(assistant: Assistant, config: Config) -> None:
+    assistant.add_upload("garden.txt", GARDEN.encode())
+    assistant.refresh()
+    assistant.close()
+    again = Assistant.open(assistant.store.docs, store=assistant.store.path, config=config)
+    assert [one.path for one in again.documents()] == ["a.txt", "uploads/garden.txt"]
+    again.close()
+    kept = assistant.store.path / "uploads" / "garden.txt"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert kept.parent.stat().st_mode & 0o777 == 0o700
+    assert forget_store(assistant.store.path)  # which also knows the folders of uploads
+
+
+def test_the_same_name_replaces(assistant: Assistant) -> None:
+    assistant.add_upload("garden.txt", GARDEN.encode())
+    assistant.add_upload("garden.txt", GARDEN.replace("Lindqvist", "Moreau").encode())
+    answer = assistant.ask(QUESTION)
+    assert isinstance(answer, Answered)
+    assert "Moreau" in answer.quotes[0].text
+    assert len(assistant.documents()) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("a.exe", b"x", "not supported"),
+        ("a", b"x", "not supported"),
+        ("a.txt", b"", "is empty"),
+        ("a.txt", b"\0\1\2\3" * 90, "binary"),
+        ("a.html", b"<script>x</script>", "holds no text"),
+    ],
+)
+def test_what_cannot_be_indexed_is_named_and_not_kept(
+    assistant: Assistant, name: str, data: bytes, reason: str
+) -> None:
+    with pytest.raises(DocumentError, match=reason) as error:
+        assistant.add_upload(name, data)
+    assert str(error.value).startswith(name)
+    assert not list((assistant.store.path / "uploads").glob("*"))
+    assert not list((assistant.store.path / "incoming").glob("*"))
+    assert len(assistant.documents()) == 1
+
+
+def test_the_size_is_limited(open_folder: Opener, config: Config, tmp_path: Path) -> None:
+    small = Config(data_dir=config.data_dir, threads=1, max_file_mb=0.001)
+    assistant = open_folder({"a.txt": "Some words."}, store=tmp_path / "store", config=small)
+    with pytest.raises(DocumentError, match=r"larger than 0\.001 MB"):
+        assistant.add_upload("big.txt", b"word " * 300)
+
+
+@pytest.mark.parametrize("path", ["a.txt", "uploads/", "uploads/none.txt", "uploads/../a.txt", "../a.txt", ""])
+def test_only_uploads_can_be_deleted(assistant: Assistant, path: str) -> None:
+    assistant.add_upload("garden.txt", GARDEN.encode())
+    with pytest.raises(DocumentError, match="not an upload"):
+        assistant.delete_upload(path)
+    assert len(assistant.documents()) == 2
+
+
+def test_an_upload_hides_a_file_of_the_folder_with_its_name(assistant: Assistant) -> None:
+    (assistant.store.docs / "uploads").mkdir()
+    (assistant.store.docs / "uploads" / "garden.txt").write_text("The folder's own garden.")
+    assistant.add_upload("garden.txt", GARDEN.encode())
+    assert assistant.text("uploads/garden.txt") == GARDEN
+    assert [(one.path, one.reason) for one in assistant.skipped()] == [
+        ("uploads/garden.txt", "an upload has this name")
+    ]
+    assistant.delete_upload("uploads/garden.txt")
+    assert assistant.text("uploads/garden.txt") == "The folder's own garden."
+
+
+def test_a_changed_text_is_not_given(assistant: Assistant) -> None:
+    assert assistant.text("a.txt")
+    (assistant.store.docs / "a.txt").write_text("Another text.")
+    assert assistant.text("a.txt") is None
+    assistant.refresh()
+    assert assistant.text("a.txt") == "Another text."
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("../../etc/passwd.txt", "passwd.txt"),
+        ("C:\\Users\\me\\notes.md", "notes.md"),
+        ("<img src=x onerror=alert(1)>.txt", "_img src_x onerror_alert(1)_.txt"),
+        ("..", "upload"),
+        ("", "upload"),
+        (".qaignore", "qaignore"),
+        ("ünïcode 战俘.txt", "ünïcode 战俘.txt"),
+        ("a\u202etxt.exe", "a_txt.exe"),
+        ("x" * 300 + ".txt", "x" * 116 + ".txt"),
+        ("a." + "b" * 300, "a." + "b" * 118),
+    ],
+)
+def test_safe_names(name: str, safe: str) -> None:
+    assert safe_name(name) == safe
+
+
+@given(st.text(max_size=300))
+def test_a_safe_name_is_one_visible_file(name: str) -> None:
+    safe = safe_name(name)
+    assert safe
+    assert os.path.basename(safe) == safe
+    assert not safe.startswith(".")
+    assert len(safe.encode()) <= 200
+    assert not set(safe) & set("<>&\"'`$/\\\0\n\r")
+    assert safe_name(safe) == safe
+
+
+def test_a_full_disk_is_one_line(assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match="is full"):
+        assistant.add_upload("garden.txt", GARDEN.encode())

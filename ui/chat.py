@@ -1,0 +1,180 @@
+"""What the page does, without the page: questions, conversations, sources and uploads of one owner at a time."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from qa.assistant import Assistant
+from qa.errors import QAError
+from qa.formats import READERS
+from qa.schema import Stage
+from ui.conversations import Conversation, ConversationError, Conversations, Exchange, Rating
+from ui.exports import as_cases, as_json, as_markdown
+from ui.html import counted
+from ui.panels import Pending, render_conversations, render_documents, render_thread
+from ui.sources import changed_quotes, quotes_of, render_source
+from ui.starters import Starters
+
+LISTED = 100  # conversations; the search finds the others
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the page shows after a step. `done` when nothing more comes."""
+
+    thread: str
+    conversation: str  # its id, empty before the first answer
+    done: bool
+
+
+class Chat:
+    """One assistant and the conversations kept beside its store."""
+
+    def __init__(self, assistant: Assistant, *, worded: str = "") -> None:
+        self.assistant = assistant
+        self.worded = worded  # what the owner tells whoever gets no answer
+        self.conversations = Conversations(assistant.store.path / "conversations")
+        self.starters = Starters(assistant)
+
+    def ask(
+        self,
+        owner: str,
+        identity: str,
+        question: str,
+        *,
+        documents: Sequence[str] = (),
+        replace: bool = False,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Shown]:
+        """The stages, then the answered turn, kept only when it is whole; with `replace` in the last one's place.
+
+        `stopped` is asked after each stage: a step that was under way ends, but nothing comes of it.
+        """
+        known = self._known(owner, identity)
+        replace = replace and known is not None
+        before = known and known.model_copy(update={"exchanges": known.exchanges[:-1]}) if replace else known
+        history = before.history() if before else []
+        try:
+            for event in self.assistant.stream(question, history=history, documents=list(documents) or None):
+                if stopped():
+                    return
+                if isinstance(event, Stage):
+                    yield Shown(self._thread(before, pending=Pending(question, stage_text(event))), identity, False)
+                elif replace:
+                    known = self.conversations.replace_last(owner, identity, event)
+                else:
+                    known = self.conversations.add(owner, known.id if known else None, event)
+        except QAError as error:
+            yield Shown(self._thread(known, error=f"{str(error)[:1].upper()}{str(error)[1:]}"), identity, False)
+            return
+        yield Shown(self._thread(known), known.id if known else "", True)
+
+    def last_question(self, owner: str, identity: str) -> str:
+        """The question that “Ask again” repeats."""
+        known = self._known(owner, identity)
+        return known.exchanges[-1].answer.question if known and known.exchanges else ""
+
+    def thread(self, owner: str, identity: str) -> Shown:
+        """The conversation as it is kept, or a fresh page."""
+        known = self._known(owner, identity)
+        return Shown(self._thread(known), known.id if known else "", True)
+
+    def listing(self, owner: str, current: str, words: str = "") -> str:
+        """The newest of the owner's conversations, or of those that hold all of these words."""
+        found = self.conversations.summaries(owner, words, most=LISTED + 1)
+        return render_conversations(found[:LISTED], current, words, more=len(found) > LISTED)
+
+    def source(self, owner: str, identity: str, turn: int, number: int, *, earlier: int = 0, later: int = 0) -> str:
+        """The panel for a quote of a kept answer, widened by these steps; raises ConversationError where none is."""
+        shown = quotes_of(self._exchange(owner, identity, turn).answer)
+        if not 1 <= number <= len(shown):
+            raise ConversationError("There is no such citation in this conversation.")
+        quote = shown[number - 1]
+        now = self.assistant.text(quote.document)
+        return render_source(quote, number, len(shown), turn, now, earlier=earlier, later=later)
+
+    def rate(self, owner: str, identity: str, turn: int, rating: str) -> None:
+        """A thumb up or down; the same once more takes it back."""
+        exchange = self._exchange(owner, identity, turn)
+        new: Rating = "up" if rating == "up" else "down"
+        self.conversations.rate(owner, identity, turn, None if exchange.rating == new else new)
+
+    def comment(self, owner: str, identity: str, turn: int, comment: str) -> None:
+        """Words beside the thumb."""
+        rating = self._exchange(owner, identity, turn).rating
+        self.conversations.rate(owner, identity, turn, rating, comment)
+
+    def look_again(self) -> tuple[str, bool]:
+        """Make the index equal to the folder: (what has changed, whether it is well)."""
+        try:
+            changes = self.assistant.refresh()
+        except QAError as error:
+            return str(error), False
+        counts = f"{len(changes.added)} added, {len(changes.replaced)} replaced, {len(changes.dropped)} gone"
+        return f"The folder was read again: {counts}", True
+
+    def export(self, owner: str, identity: str, ending: str) -> str:
+        """A conversation as a file: `md` or `json`; raises ConversationError where there is none."""
+        known = self.conversations.get(owner, identity)
+        return (as_markdown if ending == "md" else as_json)(known, self._texts([known]))
+
+    def export_cases(self, owner: str) -> str:
+        """The owner's rated answers as eval cases, one a line."""
+        known = self.conversations.all_of(owner)
+        return as_cases(known, self._texts(known))
+
+    def documents(self) -> str:
+        """The table of documents."""
+        return render_documents(
+            self.assistant.documents(),
+            self.assistant.skipped(),
+            formats=" ".join(sorted(READERS)),
+            max_file_mb=self.assistant.config.max_file_mb,
+        )
+
+    def upload(self, name: str, data: bytes) -> tuple[str, bool]:
+        """Index one file: (what happened, whether it is well)."""
+        before = {one.path: one.sha256 for one in self.assistant.documents()}
+        try:
+            info = self.assistant.add_upload(name, data)
+        except QAError as error:
+            return str(error), False
+        twins = [path for path, sha256 in before.items() if sha256 == info.sha256 and path != info.path]
+        same = f"; the same text as {twins[0]}" if twins else ""
+        verb = "replaced" if info.path in before else "added"
+        return f"{info.path}: {verb}, {counted(info.chunks, 'passage')}{same}", True
+
+    def _exchange(self, owner: str, identity: str, turn: int) -> Exchange:
+        exchanges = self.conversations.get(owner, identity).exchanges
+        if not 0 <= turn < len(exchanges):
+            raise ConversationError("There is no such answer in this conversation.")
+        return exchanges[turn]
+
+    def _known(self, owner: str, identity: str) -> Conversation | None:
+        try:
+            return self.conversations.get(owner, identity)
+        except ConversationError:
+            return None
+
+    def _thread(self, known: Conversation | None, *, pending: Pending | None = None, error: str = "") -> str:
+        starters = () if (known and known.exchanges) or pending else self.starters.questions()
+        changed = self._changed(known)
+        return render_thread(known, changed, pending=pending, error=error, starters=starters, worded=self.worded)
+
+    def _changed(self, known: Conversation | None) -> dict[int, frozenset[int]]:
+        """Turn → the numbers of its quotes that no longer are what stands in the documents (promises 1 and 6)."""
+        if known is None:
+            return {}
+        texts = self._texts([known])
+        return {turn: changed_quotes(quotes_of(one.answer), texts) for turn, one in enumerate(known.exchanges)}
+
+    def _texts(self, known: Sequence[Conversation]) -> dict[str, str | None]:
+        """The texts of all documents that are quoted, as they are now."""
+        quoted = {quote.document for one in known for turn in one.exchanges for quote in quotes_of(turn.answer)}
+        return {name: self.assistant.text(name) for name in quoted}
+
+
+def stage_text(stage: Stage) -> str:
+    """How far a question is, in words."""
+    if stage.name == "searching":
+        return "Searching the documents…"
+    return f"Reading {counted(stage.passages or 0, 'passage')}…"

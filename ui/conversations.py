@@ -1,0 +1,249 @@
+"""Conversations on disk: one JSON file each, in a folder for each owner. Nobody reads another's.
+
+An owner is a hash of the log-in name or of the browser's token: the names of the folders tell neither.
+"""
+
+import hashlib
+import itertools
+import logging
+import os
+import re
+import secrets
+import threading
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from qa.documents import shorten
+from qa.errors import QAError
+from qa.library import disk_error
+from qa.schema import Answer, Answered, Boundary, Refused, Turn
+
+log = logging.getLogger(__name__)
+
+TITLE_CHARS = 80
+COMMENT_CHARS = 2000
+MAX_TURNS = 200
+MAX_CONVERSATIONS = 2000  # of one owner
+HISTORY_TURNS = 8  # that the next question may lean on
+REMEMBERED_LINES = 5000  # of the lists, over all owners
+
+Rating = Literal["up", "down"]
+
+
+class ConversationError(QAError):
+    """There is no such conversation, or what is asked of it cannot be done."""
+
+
+class Exchange(Boundary):
+    """A question, its whole result, and what a person thought of it."""
+
+    asked_at: datetime
+    answer: Answer
+    rating: Rating | None = None
+    comment: str = Field(default="", max_length=COMMENT_CHARS)
+
+
+class Conversation(Boundary):
+    """What is kept of one conversation."""
+
+    id: str
+    title: str
+    created: datetime
+    updated: datetime
+    exchanges: tuple[Exchange, ...] = ()
+
+    def history(self, before: int | None = None) -> list[Turn]:
+        """The earlier turns as `ask` takes them."""
+        turns = [Turn(question=one.answer.asked, text=one.answer.text) for one in self.exchanges[:before]]
+        return turns[-HISTORY_TURNS:]
+
+
+class Summary(Boundary):
+    """A line of the list."""
+
+    id: str
+    title: str
+    updated: datetime
+    turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What the list and its search need of a file in this state."""
+
+    state: tuple[int, int, int, int]
+    summary: Summary
+    words: str
+
+
+def owner_of(kind: Literal["user", "browser"], name: str) -> str:
+    """The folder name of a log-in name or of a browser's token."""
+    return hashlib.sha256(f"{kind}\0{name}".encode()).hexdigest()[:32]
+
+
+class Conversations:
+    """The folder of all conversations, mode 0700. Safe to share between threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = threading.RLock()
+        self._lines: OrderedDict[Path, _Line] = OrderedDict()
+
+    def summaries(self, owner: str, words: str = "", *, most: int | None = None) -> list[Summary]:
+        """The owner's conversations, newest first; with `words`, those that hold all of them in any turn or title.
+
+        No more than `most` are looked for, and a file that is as it was is not opened again.
+        """
+        wanted = words.lower().split()
+        lines = (line for path in self._newest(owner) if (line := self._line(path)) is not None)
+        found = (line.summary for line in lines if all(word in line.words for word in wanted))
+        return list(itertools.islice(found, most))
+
+    def get(self, owner: str, identity: str) -> Conversation:
+        """One conversation; raises ConversationError unless it is this owner's."""
+        one = self._read(self._path(owner, identity))
+        if one is None:
+            raise ConversationError("There is no such conversation; it may have been deleted.")
+        return one
+
+    def add(self, owner: str, identity: str | None, answer: Answered | Refused) -> Conversation:
+        """Append to a conversation, or begin one (None)."""
+        with self._lock:
+            now = datetime.now(UTC)
+            exchange = Exchange(asked_at=now, answer=answer)
+            if identity is None:
+                if sum(1 for _ in self._files(owner)) >= MAX_CONVERSATIONS:
+                    raise ConversationError(f"There are {MAX_CONVERSATIONS:,} conversations; delete some first.")
+                title = shorten(answer.question, TITLE_CHARS) or "No question"
+                fresh = secrets.token_hex(16)
+                return self._write(
+                    owner, Conversation(id=fresh, title=title, created=now, updated=now, exchanges=(exchange,))
+                )
+            known = self.get(owner, identity)
+            if len(known.exchanges) >= MAX_TURNS:
+                raise ConversationError(f"This conversation has {MAX_TURNS} turns; begin a new one.")
+            return self._change(owner, known, updated=now, exchanges=(*known.exchanges, exchange))
+
+    def replace_last(self, owner: str, identity: str, answer: Answered | Refused) -> Conversation:
+        """Put a new result in the last one's place (asked again, or edited)."""
+        with self._lock:
+            known, now = self.get(owner, identity), datetime.now(UTC)
+            kept = known.exchanges[:-1]
+            return self._change(owner, known, updated=now, exchanges=(*kept, Exchange(asked_at=now, answer=answer)))
+
+    def rename(self, owner: str, identity: str, title: str) -> Conversation:
+        """Give it another title; an empty one leaves the old."""
+        with self._lock:
+            known = self.get(owner, identity)
+            return self._change(owner, known, title=shorten(title, TITLE_CHARS) or known.title)
+
+    def rate(
+        self, owner: str, identity: str, turn: int, rating: Rating | None, comment: str | None = None
+    ) -> Conversation:
+        """Note what a person thinks of an answer; a comment of None leaves the old one."""
+        with self._lock:
+            known = self.get(owner, identity)
+            if not 0 <= turn < len(known.exchanges):
+                raise ConversationError("There is no such answer in this conversation.")
+            old = known.exchanges[turn]
+            text = old.comment if comment is None else comment[:COMMENT_CHARS]
+            new = Exchange(asked_at=old.asked_at, answer=old.answer, rating=rating, comment=text)
+            return self._change(owner, known, exchanges=(*known.exchanges[:turn], new, *known.exchanges[turn + 1 :]))
+
+    def delete(self, owner: str, identity: str) -> None:
+        """Erase it; raises ConversationError where there is none."""
+        with self._lock:
+            self.get(owner, identity)
+            self._path(owner, identity).unlink(missing_ok=True)
+
+    def all_of(self, owner: str) -> list[Conversation]:
+        """All of an owner's conversations, oldest first."""
+        return sorted(self._all(owner), key=lambda one: (one.created, one.id))
+
+    # -- files -----------------------------------------------------------------------------------
+
+    def _path(self, owner: str, identity: str) -> Path:
+        """The file; raises ConversationError for anything that is not an id (it may come from anywhere)."""
+        if not re.fullmatch(r"[0-9a-f]{32}", owner) or not re.fullmatch(r"[0-9a-f]{32}", identity):
+            raise ConversationError("There is no such conversation; it may have been deleted.")
+        return self.folder / owner / f"{identity}.json"
+
+    def _files(self, owner: str) -> list[Path]:
+        return sorted((self.folder / owner).glob("*.json"))
+
+    def _newest(self, owner: str) -> list[Path]:
+        """The files, the last changed first: a file's time is its conversation's (`_write`), so none is opened."""
+        times = []
+        for path in (self.folder / owner).glob("*.json"):
+            with suppress(FileNotFoundError):  # deleted just now
+                times.append((path.stat().st_mtime_ns, path))
+        return [path for _, path in sorted(times, reverse=True)]
+
+    def _line(self, path: Path) -> _Line | None:
+        """The line of a file; None where it cannot be read."""
+        try:
+            now = path.stat()
+        except FileNotFoundError:
+            return None
+        state = (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+        with self._lock:
+            known = self._lines.get(path)
+        if known is None or known.state != state:
+            one = self._read(path)
+            if one is None:
+                return None
+            turns = len(one.exchanges)
+            summary = Summary(id=one.id, title=one.title, updated=one.updated, turns=turns)
+            known = _Line(state, summary, _searchable(one))
+        with self._lock:
+            self._lines[path] = known
+            self._lines.move_to_end(path)
+            while len(self._lines) > REMEMBERED_LINES:
+                self._lines.popitem(last=False)
+        return known
+
+    def _all(self, owner: str) -> list[Conversation]:
+        return [one for path in self._files(owner) if (one := self._read(path)) is not None]
+
+    def _read(self, path: Path) -> Conversation | None:
+        try:
+            return Conversation.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            log.warning(
+                "The conversation %s cannot be read (%s); it is left as it is.", path.name, type(error).__name__
+            )
+            return None
+
+    def _change(self, owner: str, known: Conversation, **update: object) -> Conversation:
+        return self._write(owner, known.model_copy(update=update))
+
+    def _write(self, owner: str, one: Conversation) -> Conversation:
+        """All or nothing: a reader, and whoever comes after a crash, finds the old file or the new one."""
+        path = self._path(owner, one.id)
+        partial = path.with_suffix(".partial")
+        try:
+            for folder in (self.folder, path.parent):
+                folder.mkdir(mode=0o700, exist_ok=True)
+            with open(partial, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+                file.write(one.model_dump_json().encode())
+                file.flush()
+                os.fsync(file.fileno())
+            moment = round(one.updated.timestamp() * 1e6) * 1000
+            os.utime(partial, ns=(moment, moment))  # the list is in this order
+            os.replace(partial, path)
+        except OSError as error:
+            raise disk_error(error, self.folder) from None
+        return one
+
+
+def _searchable(one: Conversation) -> str:
+    texts = [one.title, *(part for x in one.exchanges for part in (x.answer.question, x.answer.text, x.comment))]
+    return "\n".join(texts).lower()

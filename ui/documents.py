@@ -1,0 +1,61 @@
+"""The Documents tab: components, and which event calls what of `ui.chat`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from qa.errors import QAError
+from ui.chat import Chat
+from ui.events import HIDDEN, fact
+from ui.page import SCRIPT
+from ui.panels import Outcome, render_outcomes
+
+UNCHANGED = (gr.skip(), gr.skip())
+
+
+class DocumentsTab:
+    """What can be asked about, uploads, and what is left out. `only` is the chat's choice of documents."""
+
+    def __init__(self, chat: Chat, only: gr.Dropdown) -> None:
+        self.chat = chat
+        self.files = gr.File(file_count="multiple", label="Drop files here, or press to choose", elem_id="files")
+        self.outcomes = gr.HTML(elem_id="outcomes", js_on_load=None, apply_default_css=False)
+        self.documents = gr.HTML(elem_id="documents", js_on_load=SCRIPT, apply_default_css=False)
+        self.reindex = gr.Button("Look for changes in the folder", size="sm", elem_id="reindex")
+        self.shown = [self.documents, only]  # what `now` fills
+        table = [self.outcomes, *self.shown]
+        self.files.upload(self.upload, [self.files, only], [self.files, *table], show_progress="minimal", **HIDDEN)
+        self.documents.drop(self.drop, only, table, **HIDDEN)
+        self.reindex.click(self.look_again, only, table, **HIDDEN)
+
+    def upload(self, paths: list[str] | None, chosen: list[str]) -> Iterator[tuple[Any, ...]]:
+        """File by file: what became of it, and the table as it is then."""
+        lines: list[Outcome] = []
+        files = [Path(path) for path in paths or ()]
+        for number, file in enumerate(files, 1):
+            yield gr.skip(), render_outcomes([*lines, (f"{file.name}: {number} of {len(files)} …", None)]), *UNCHANGED
+            lines.append(self.chat.upload(file.name, file.read_bytes()))
+            file.unlink(missing_ok=True)  # Gradio's own copy
+            yield gr.skip(), render_outcomes(lines), *self.now(chosen)
+        yield None, render_outcomes(lines), *self.now(chosen)
+
+    def drop(self, chosen: list[str], event: gr.EventData) -> tuple[Any, ...]:
+        """An upload is deleted."""
+        path = fact(event, "document")  # not `path`, which Gradio takes for a file of its own
+        try:
+            self.chat.assistant.delete_upload(path)
+            line = (f"{path}: deleted", True)
+        except QAError as error:
+            line = (str(error), False)
+        return render_outcomes([line]), *self.now(chosen)
+
+    def look_again(self, chosen: list[str]) -> tuple[Any, ...]:
+        """The index is made equal to the folder again."""
+        return render_outcomes([self.chat.look_again()]), *self.now(chosen)
+
+    def now(self, chosen: list[str]) -> tuple[Any, ...]:
+        """The table, and the choice of documents a question may use, less what is gone."""
+        there = [one.path for one in self.chat.assistant.documents()]
+        return self.chat.documents(), gr.Dropdown(choices=there, value=[one for one in chosen or () if one in there])

@@ -1,0 +1,151 @@
+// Runs when a panel is there. One listener a panel: what is pressed says what it wants in data-do, and Python does it.
+// Texts arrive escaped and are never put together with markup here.
+const EVENTS = ['cite', 'starter', 'retry', 'edit', 'rate', 'comment', 'open', 'rename', 'delete', 'drop'];
+const root = document.body;
+const scrollTo = (box, target, above) => { // the box alone, not the whole page
+  box.scrollTop += target.getBoundingClientRect().top - box.getBoundingClientRect().top - above;
+};
+const placeTip = (tip) => { // beside what it explains, wherever there is room for it
+  const inside = (tip.closest('#thread, #source') || root).getBoundingClientRect();
+  tip.classList.remove('below');
+  tip.style.left = '0';
+  let box = tip.getBoundingClientRect();
+  if (box.top < inside.top) tip.classList.add('below');
+  const over = Math.min(Math.max(0, box.right - inside.right + 12), Math.max(0, box.left - inside.left - 4));
+  tip.style.left = `${-over}px`;
+};
+const field = () => document.querySelector('#question textarea, #question input');
+
+const here = {
+  copy: (button) => {
+    navigator.clipboard.writeText(button.dataset.copy).then(() => {
+      const label = button.textContent;
+      button.textContent = 'Copied';
+      setTimeout(() => { button.textContent = label; }, 1500);
+    });
+  },
+  'close-source': () => {
+    root.classList.remove('source-open');
+    if (window.qaCitedFrom && window.qaCitedFrom.isConnected) window.qaCitedFrom.focus();
+  },
+  rename: (button) => {
+    const line = button.closest('li');
+    const title = line.querySelector('.title');
+    const input = document.createElement('input');
+    input.className = 'renaming';
+    input.maxLength = 80;
+    input.value = title.textContent;
+    input.setAttribute('aria-label', 'New title');
+    line.prepend(input);
+    line.querySelector('details').open = false;
+    input.focus();
+    input.select();
+    let over = false;
+    const end = (keep) => {
+      if (over) return;
+      over = true;
+      if (keep && input.value.trim()) trigger('rename', { id: button.dataset.id, title: input.value });
+      input.remove();
+    };
+    input.addEventListener('keydown', (event) => {
+      if (event.key === 'Enter') end(true);
+      if (event.key === 'Escape') end(false);
+    });
+    input.addEventListener('blur', () => end(true));
+  },
+};
+
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-do]');
+  if (!button) return;
+  const what = button.dataset.do;
+  if (what === 'cite') {
+    if (!button.closest('.source')) window.qaCitedFrom = button;
+    const text = button.closest('.document'); // wider: what is read stays where it is, measured from the side that stays
+    window.qaKeep = !text ? null : button.parentNode === text.firstElementChild
+      ? { bottom: text.scrollHeight - text.scrollTop } : { top: text.scrollTop };
+    root.classList.add('source-open');
+  }
+  if (what === 'delete' || what === 'drop') {
+    // Pressed once it asks, pressed again it deletes.
+    if (!button.dataset.sure) {
+      button.dataset.sure = '1';
+      button.textContent = 'Really delete?';
+      return;
+    }
+    delete button.dataset.sure;
+  }
+  if (here[what]) here[what](button);
+  else if (EVENTS.includes(what)) trigger(what, { ...button.dataset });
+});
+
+element.addEventListener('submit', (event) => {
+  event.preventDefault();
+  const form = event.target;
+  trigger('comment', { turn: form.dataset.turn, comment: form.elements.comment.value });
+});
+
+watch('value', () => {
+  const thread = element.querySelector('.thread');
+  if (thread) {
+    const id = thread.dataset.conversation || '';
+    if (location.hash.slice(1) !== id) history.replaceState(null, '', id ? '#' + id : location.pathname + location.search);
+    const turns = element.querySelectorAll('.turn, .error');
+    const state = [id, turns.length, element.querySelectorAll('.pending').length].join();
+    if (turns.length && state !== window.qaShown) scrollTo(document.querySelector('#thread'), turns[turns.length - 1], 12);
+    window.qaShown = state;
+  }
+  const source = element.querySelector('.source');
+  if (source && !source.classList.contains('empty')) {
+    const mark = source.querySelector('#cited');
+    const text = source.querySelector('.document');
+    const keep = window.qaKeep;
+    if (text && keep) text.scrollTop = 'top' in keep ? keep.top : text.scrollHeight - keep.bottom;
+    else if (mark) scrollTo(text, mark, text.clientHeight / 3);
+    const heading = keep ? text : source.querySelector('h2');
+    window.qaKeep = null;
+    const typing = /^(?:input|textarea)$/i.test(document.activeElement.tagName);
+    if (heading && !typing) heading.focus({ preventScroll: true });
+  }
+});
+
+if (!window.qaReady) {
+  window.qaReady = true;
+  document.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') {
+      setTimeout(() => root.classList.add('no-tips')); // after the focus is back where it was
+      if (root.classList.contains('source-open')) here['close-source']();
+      root.classList.remove('list-open');
+    }
+    const typing = /^(?:input|textarea|select)$/i.test(event.target.tagName);
+    if (event.key === '/' && !typing && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      const input = field();
+      if (input) input.focus();
+    }
+  });
+  for (const kind of ['mouseover', 'focusin']) {
+    document.addEventListener(kind, (event) => {
+      const tip = event.target.closest && event.target.closest('.tipped') ? event.target.closest('.tipped').querySelector('.tip') : null;
+      if (!tip) return;
+      root.classList.remove('no-tips');
+      placeTip(tip);
+    });
+  }
+  document.addEventListener('click', (event) => {
+    const toggle = event.target.closest('[data-toggle]');
+    if (toggle && toggle.dataset.toggle === 'list') {
+      root.classList.toggle(matchMedia('(max-width: 900px)').matches ? 'list-open' : 'list-closed');
+    } else if (toggle && toggle.dataset.toggle === 'dark') {
+      const dark = !root.classList.contains('dark');
+      root.classList.toggle('dark', dark);
+      try { localStorage.setItem('qa-dark', dark ? '1' : '0'); } catch (error) { /* private window: not kept */ }
+    } else if (event.target.closest('[data-do="open"]')) {
+      root.classList.remove('list-open');
+    }
+  });
+  try {
+    const kept = localStorage.getItem('qa-dark');
+    if (kept) root.classList.toggle('dark', kept === '1');
+  } catch (error) { /* private window: the system's setting holds */ }
+}

@@ -1,0 +1,1 @@
+"""Pictures of the web chat, made by `make screenshots`."""
