@@ -45,7 +45,7 @@ def test_nobody_reaches_anothers(kept: Conversations) -> None:
         lambda: kept.rename(BOB, one.id, "mine"),
         lambda: kept.rate(BOB, one.id, 0, "up"),
         lambda: kept.delete(BOB, one.id),
-        lambda: kept.replace_last(BOB, one.id, refused()),
+        lambda: kept.replace_last(BOB, one.id, refused(), turns=1),
     ):
         with pytest.raises(ConversationError):
             attempt()
@@ -119,7 +119,11 @@ def test_rating_and_comment(kept: Conversations) -> None:
 def test_asking_again_takes_the_last_place(kept: Conversations) -> None:
     one = kept.add(ADA, None, answered())
     kept.add(ADA, one.id, refused())
-    kept.replace_last(ADA, one.id, answered())
+    kept.replace_last(ADA, one.id, answered(), turns=len(kept.get(ADA, one.id).exchanges))
+    before = kept.get(ADA, one.id)
+    with pytest.raises(ConversationError, match="gone on elsewhere"):
+        kept.replace_last(ADA, one.id, refused(), turns=len(before.exchanges) - 1)
+    assert kept.get(ADA, one.id) == before
     assert [x.answer.status for x in kept.get(ADA, one.id).exchanges] == ["answered", "answered"]
 
 

@@ -17,7 +17,7 @@ from tests.payloads import PAYLOADS
 from ui.conversations import Conversation, Exchange, Summary
 from ui.panels import Pending, render_conversations, render_documents, render_outcomes, render_thread
 from ui.render import REASONS, WHAT_NEXT, confidence, render_answer
-from ui.sources import changed_quotes, render_source
+from ui.sources import changed_quotes, render_source, standing
 
 GOLDEN = ROOT / "tests" / "golden"
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -239,3 +239,12 @@ def test_more_of_a_text_ends_where_a_browser_would_not_bear_it() -> None:
 def test_golden_results_are_valid() -> None:
     for result in (answered(), refused(), conflicting()):
         assert json.loads(result.model_dump_json())["status"] == result.status
+
+
+def test_other_places_are_named_only_while_the_words_stand_there() -> None:
+    (cited, *_) = conflicting().quotes
+    (place,) = cited.also_at
+    there = "x" * place.start + cited.text
+    assert standing(cited, {place.document: there}.get).also_at == (place,)
+    assert standing(cited, {place.document: there[1:]}.get).also_at == ()
+    assert standing(cited, {}.get).also_at == ()

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from gradio import processing_utils
 from gradio_client import Client
 from starlette.responses import JSONResponse
 
@@ -132,6 +133,34 @@ def test_documents_and_the_store_are_not_served(served: tuple[str, Assistant]) -
             response = httpx.get(f"{url}{route}{path}")
             assert response.status_code in (400, 403, 404), (route, path)
     assistant.delete_upload("uploads/kept.txt")
+
+
+@pytest.mark.parametrize(
+    "where", ["/etc/hostname", "{docs}/pool.txt", "{store}/library.sqlite", "http://127.0.0.1:1/x"]
+)
+def test_a_request_cannot_name_a_file_to_be_copied_or_fetched(served: tuple[str, Assistant], where: str) -> None:
+    url, assistant = served
+    path = where.format(docs=assistant.store.docs, store=assistant.store.path)
+    named = {"path": path, "url": path, "orig_name": "x.txt", "meta": {"_type": "gradio.FileData"}}
+    begun = httpx.post(f"{url}gradio_api/call/ask", json={"data": [named, None, None]})
+    said = (
+        httpx.get(f"{url}gradio_api/call/ask/{begun.json()['event_id']}", timeout=30).text if begun.is_success else ""
+    )
+    assert "event: complete" not in said
+    assert not [one for one in (assistant.store.path / "incoming").rglob("*") if one.is_file()]
+
+
+def test_nothing_is_fetched_from_elsewhere(served: tuple[str, Assistant], url: str) -> None:
+    for path in (
+        "file=https://example.org/x",
+        "file=HTTP://example.org/x",
+        "file=//example.org/x",
+        "proxy=https://a.hf.space/x",
+    ):
+        assert httpx.get(f"{url}gradio_api/{path}").status_code == 403, path
+    assert httpx.get(f"{url}gradio_api/file%3Dhttps%3A%2F%2Fexample.org%2Fx").status_code == 403
+    with pytest.raises(ValueError, match="Nothing is fetched"):
+        asyncio.run(processing_utils.async_ssrf_protected_download("https://example.org/x", str(served[1].store.path)))
 
 
 def test_another_site_cannot_reach_it(url: str) -> None:

@@ -112,7 +112,6 @@ class _Page:
         stop = self.asked[str(request.session_hash)] = threading.Event()
         options: dict[str, Any] = {"documents": only, "replace": replacing, "stopped": stop.is_set}
         for shown in self.chat.ask(owner(request), current, question, **options):
-            waiting = not shown.done and "pending" in shown.thread
             listing = self.chat.listing(owner(request), shown.conversation) if shown.done else gr.skip()
             typed = gr.skip() if not shown.done else ""
             yield (
@@ -120,8 +119,8 @@ class _Page:
                 shown.conversation,
                 listing,
                 typed,
-                gr.Button(visible=not waiting),
-                gr.Button(visible=waiting),
+                gr.Button(visible=not shown.reading),
+                gr.Button(visible=shown.reading),
                 False if shown.done else gr.skip(),
             )
 

@@ -11,7 +11,7 @@ from ui.conversations import Conversation, ConversationError, Conversations, Exc
 from ui.exports import as_cases, as_json, as_markdown
 from ui.html import counted
 from ui.panels import Pending, render_conversations, render_documents, render_thread
-from ui.sources import changed_quotes, quotes_of, render_source
+from ui.sources import changed_quotes, quotes_of, render_source, standing
 from ui.starters import Starters
 
 LISTED = 100  # conversations; the search finds the others
@@ -24,6 +24,7 @@ class Shown:
     thread: str
     conversation: str  # its id, empty before the first answer
     done: bool
+    reading: bool = False  # the answer is still being looked for
 
 
 class Chat:
@@ -58,9 +59,11 @@ class Chat:
                 if stopped():
                     return
                 if isinstance(event, Stage):
-                    yield Shown(self._thread(before, pending=Pending(question, stage_text(event))), identity, False)
+                    waiting = self._thread(before, pending=Pending(question, stage_text(event)))
+                    yield Shown(waiting, identity, done=False, reading=True)
                 elif replace:
-                    known = self.conversations.replace_last(owner, identity, event)
+                    turns = len(known.exchanges) if known else 0
+                    known = self.conversations.replace_last(owner, identity, event, turns=turns)
                 else:
                     known = self.conversations.add(owner, known.id if known else None, event)
         except QAError as error:
@@ -88,7 +91,7 @@ class Chat:
         shown = quotes_of(self._exchange(owner, identity, turn).answer)
         if not 1 <= number <= len(shown):
             raise ConversationError("There is no such citation in this conversation.")
-        quote = shown[number - 1]
+        quote = standing(shown[number - 1], self.assistant.text)
         now = self.assistant.text(quote.document)
         return render_source(quote, number, len(shown), turn, now, earlier=earlier, later=later)
 

@@ -130,10 +130,12 @@ class Conversations:
                 raise ConversationError(f"This conversation has {MAX_TURNS} turns; begin a new one.")
             return self._change(owner, known, updated=now, exchanges=(*known.exchanges, exchange))
 
-    def replace_last(self, owner: str, identity: str, answer: Answered | Refused) -> Conversation:
-        """Put a new result in the last one's place (asked again, or edited)."""
+    def replace_last(self, owner: str, identity: str, answer: Answered | Refused, *, turns: int) -> Conversation:
+        """Put a new result in the last one's place (asked again, or edited), where there are still so many turns."""
         with self._lock:
             known, now = self.get(owner, identity), datetime.now(UTC)
+            if len(known.exchanges) != turns:
+                raise ConversationError("The conversation has gone on elsewhere meanwhile; ask again.")
             kept = known.exchanges[:-1]
             return self._change(owner, known, updated=now, exchanges=(*kept, Exchange(asked_at=now, answer=answer)))
 
@@ -160,7 +162,9 @@ class Conversations:
         """Erase it; raises ConversationError where there is none."""
         with self._lock:
             self.get(owner, identity)
-            self._path(owner, identity).unlink(missing_ok=True)
+            path = self._path(owner, identity)
+            for one in (path, path.with_suffix(".partial")):
+                one.unlink(missing_ok=True)
 
     def all_of(self, owner: str) -> list[Conversation]:
         """All of an owner's conversations, oldest first."""
@@ -240,6 +244,8 @@ class Conversations:
             os.utime(partial, ns=(moment, moment))  # the list is in this order
             os.replace(partial, path)
         except OSError as error:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
             raise disk_error(error, self.folder) from None
         return one
 

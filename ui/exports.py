@@ -34,7 +34,7 @@ def as_markdown(one: Conversation, texts: Texts) -> str:
         if answer.asked != answer.question.strip():
             parts.append(f"Asked as: {_plain(answer.asked)}")
         if isinstance(answer, Answered):
-            parts += [f"**{_plain(answer.short_answer)}**"] if answer.short_answer else []
+            parts += [f"**{_plain(answer.short_answer)}**"] if answer.short_answer and 1 not in changed else []
             parts += [_quote(quote, n, n in changed) for n, quote in enumerate(answer.quotes, 1)]
             parts += [_conflict(pair) for pair in answer.conflicts]
             parts += [f"Not covered by the documents: {_plain(part)}" for part in answer.not_covered]

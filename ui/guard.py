@@ -37,6 +37,7 @@ WINDOW_S = 60.0  # … in this time
 FAILURES = 10  # wrong passwords, in the same time
 CLIENTS = 10_000  # remembered
 MIN_PASSWORD = 8
+_FETCHED = re.compile(r"/proxy=|/file=\s*(?:[a-z][a-z0-9+.-]*:|//)", re.IGNORECASE)  # Gradio would go and get it
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
 HEADERS = {
@@ -143,6 +144,8 @@ class Guard:
         origin = headers.get("origin")
         if scope["method"] not in ("GET", "HEAD") and origin and origin.partition("://")[2] != host:
             return _error(403, "Another site may not send requests here.")
+        if _FETCHED.search(scope["path"]):
+            return _error(403, "Nothing is fetched from elsewhere.")
         if self.users is not None:
             if not self.failures.allows(client, count=False):
                 return _error(429, "Too many wrong passwords; wait a minute.")

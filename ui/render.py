@@ -38,7 +38,7 @@ def render_answer(
         return _refused(answer, turn, changed, worded)
     flagged = frozenset(number for number in range(1, len(answer.quotes) + 1) if number in changed)
     short = ""
-    if answer.short_answer:
+    if answer.short_answer and 1 not in flagged:  # it was read in the first quote
         short = f'<p class="short">{text(answer.short_answer)} {chip(answer.quotes[0], 1, turn)}</p>'
     paired = frozenset(number for pair in answer.conflicts for number in pair)
     quotes = "".join(

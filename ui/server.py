@@ -9,6 +9,7 @@ from typing import Any
 
 import fastapi
 import gradio as gr
+import safehttpx
 import uvicorn
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
@@ -59,10 +60,13 @@ def create(
     if warm:
         threading.Thread(target=chat.starters.questions, daemon=True).start()
     _routes(app, chat)
+    page = build(chat)
+    page.has_launched = True  # Gradio only then keeps files that a request names within its own folder
+    safehttpx.async_validate_url = _refuse  # all that Gradio fetches passes here first
     max_file_bytes = int(assistant.config.max_file_mb * 1_000_000)
     gr.mount_gradio_app(
         app,
-        build(chat),
+        page,
         path="/",
         auth_dependency=(lambda request: request.scope.get(USER)) if users is not None else None,
         max_file_size=max_file_bytes,
@@ -72,9 +76,15 @@ def create(
         head=f"<style>{CSS}</style>",  # as `css`, Gradio would put each rule below its own container
         footer_links=HIDDEN_LINKS,
         enable_monitoring=False,
+        run_history=False,
         mcp_server=mcp,
     )
     return Guard(app, users=users, loopback=loopback, upload_bytes=UPLOAD_FILES * max_file_bytes)
+
+
+async def _refuse(host: str, *args: Any, **options: Any) -> str:
+    """Promise 8: a request may name a file by its address; this server gets nothing from elsewhere."""
+    raise ValueError(f"Nothing is fetched from elsewhere ({host}).")
 
 
 def _routes(app: fastapi.FastAPI, chat: Chat) -> None:

@@ -1,10 +1,10 @@
 """The cited document at the place → HTML. Pure. A quote is marked only where it is the exact slice it claims to be."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from qa.errors import QuoteError
-from qa.quotes import verify_quote
+from qa.quotes import same_text, verify_quote
 from qa.schema import Answered, Quote, Refused
 from ui.html import button, name, text
 from ui.render import place
@@ -36,6 +36,16 @@ def is_exact(quote: Quote, now: str | None) -> bool:
     except QuoteError:
         return False
     return True
+
+
+def standing(quote: Quote, text_of: Callable[[str], str | None]) -> Quote:
+    """The quote with those of its other places at which the same words still stand (promise 6)."""
+    there = [
+        one
+        for one in quote.also_at
+        if (now := text_of(one.document)) is not None and same_text(now[one.start : one.end]) == same_text(quote.text)
+    ]
+    return quote.model_copy(update={"also_at": tuple(there)})
 
 
 def render_source(
