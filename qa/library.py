@@ -6,7 +6,6 @@ wait in `doomed`. Whatever stops a writer, what is published is complete and the
 """
 
 import errno
-import itertools
 import json
 import os
 import re
@@ -399,18 +398,31 @@ class Library:
                 (content, end),
             ).fetchall()
             own = self.sentences(content, start, end)
+            header = self.header_row(content, start) if own and own[0].kind == "row" else None
         text = self.text(content)
-        kind = own[0].kind if own else "text"
         before = [Sentence(*row) for row in earlier]
-        if kind == "item":
+        if own and own[0].kind == "item":
             before = [one for one in before if one.kind != "item"]
-        elif kind == "row":
-            rows = list(itertools.takewhile(lambda one: one.kind == "row", before))
-            before = rows[-1:] or before
+        before = [header] if header else before
         if before and before[0].kind == "heading":
             before = []  # it is the quote's `heading`
         after = [Sentence(*row) for row in later]
         return _slice(text, before[:1]), _slice(text, after)
+
+    def header_row(self, content: int, start: int) -> Sentence | None:
+        """The first row of the table in which a row begins at `start`; None where it is the first itself."""
+        with self.read() as db:
+            outside = db.execute(
+                "SELECT start FROM sentences WHERE content = ? AND start < ? AND kind NOT IN ('row', 'rule')"
+                " ORDER BY start DESC LIMIT 1",
+                (content, start),
+            ).fetchone()
+            row = db.execute(
+                f"SELECT {_SENTENCE} FROM sentences WHERE content = ? AND start > ? AND start < ? AND kind = 'row'"
+                " ORDER BY start LIMIT 1",
+                (content, outside["start"] if outside else -1, start),
+            ).fetchone()
+        return Sentence(*row) if row else None
 
     def heading(self, content: int, position: int) -> str | None:
         """The headings that `position` stands under, outermost first, joined by " › "."""

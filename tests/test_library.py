@@ -516,3 +516,16 @@ def test_headings_lose_their_marks_and_nothing_else(library: Library) -> None:
     library.publish(content, file("x.md"))
     found = [library.heading(content, text.index(said)) for said in ("Both", "It runs", "This")]
     assert found == ["Languages › C# and F#", "Languages › Go", "Languages › Lisp-"]
+
+
+def test_the_first_row_of_a_long_table_is_found_from_any_row(library: Library) -> None:
+    table = "\n".join(["Room\tSeats", *(f"R{number}\t{number * 3}" for number in range(500))])
+    text = f"Halls to let.\n\n{table}\n\nName\tAge\nAnn\t41\n\nNo more."
+    content = publish(library, "a.txt", text)
+    for row in ("R0\t0", "R250\t750", "R499\t1497"):
+        start = text.index(f"\n{row}\n") + 1
+        header = library.header_row(content, start)
+        assert header is not None
+        assert text[header.start : header.end] == "Room\tSeats"
+        assert library.context(content, start, start + len(row))[0] == "Room\tSeats"
+    assert library.header_row(content, text.index("Room")) is None

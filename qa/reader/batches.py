@@ -11,7 +11,7 @@ PAD_TO = 16  # each new shape costs the CPU library a compilation, once
 
 
 def encode(encoder: Encoder, example: Example) -> Encoded:
-    return encoder.encode(example.question, example.title, example.date, example.text)
+    return encoder.encode(example.question, example.title, example.date, example.text, heading=example.heading)
 
 
 def collate(group: list[tuple[Example, Encoded]], padding: int) -> dict[str, torch.Tensor]:

@@ -14,26 +14,32 @@ from functools import lru_cache
 from random import Random
 
 from qa.documents import shorten
-from qa.reader import chat, forms, planted
+from qa.reader import chat, forms, planted, tables
 from qa.reader.pairs import Corpus, Pair, Passage, Span, word_before
 from qa.words import content_words, fold, names, words, years
 
 QUOTAS = {  # of the examples in a block
-    "answer": 704,
-    "unanswerable": 416,
+    "answer": 624,
+    "unanswerable": 400,
     "hardneg": 112,
-    "elsewhere": 64,
-    "removed": 64,
-    "swap": 96,
-    "offtopic": 48,
-    "chat": 32,
-    "dated": 32,
-    "misdated": 32,
+    "elsewhere": 48,
+    "removed": 48,
+    "swap": 80,
+    "offtopic": 24,
+    "chat": 24,
+    "dated": 24,
+    "misdated": 24,
+    "table": 80,
+    "untabled": 48,
+    "polar": 40,
+    "unsaid": 24,
 }
-FROM_SEARCH = {"answer": 576, "found": 128, "hardneg": 32, "elsewhere": 32, "mined": 112}  # instead, where mined
-WEIGHTS = {"mined": 0.6, "hardneg": 0.6, "elsewhere": 0.5, "removed": 0.7, "swap": 0.8}
+FROM_SEARCH = {"answer": 496, "found": 128, "hardneg": 32, "elsewhere": 16, "mined": 112}  # instead, where mined
+WEIGHTS = {"mined": 0.6, "hardneg": 0.6, "elsewhere": 0.5, "removed": 0.7, "swap": 0.8, "polar": 0.7, "unsaid": 0.7}
 BLOCK = sum(QUOTAS.values())
 PLANTED = 0.05  # of all passages, with a sentence in them that gives orders to a program
+HEADED = 0.12  # of the passages without a heading get one that says nothing
+SHEET_CHARS = 420  # a longer table would be cut by the slicer
 _TIME = re.compile(
     r"\b(?:1[0-9]\d\d|20\d\d)s?\b|\b(?:" + "|".join(forms.MONTHS) + r")\b"
     r"|\b(?:when|year|years|date|dates|century|decade|today|now|currently|recent|recently|ago|month|day|time)\b",
@@ -53,6 +59,7 @@ class Example:
     span: Span | None
     kind: str
     weight: float = 1.0
+    heading: str = ""  # the path that the passage stands under
 
 
 def block(corpus: Corpus, number: int, *, seed: int) -> list[Example]:
@@ -88,12 +95,15 @@ def make(corpus: Corpus, pair: Pair, kind: str, random: Random, *, plain: bool =
     example = _MAKERS[kind](corpus, pair, passage, random)
     if example is None:
         return None
-    if not plain and random.random() < PLANTED:
+    if not plain and not kind.endswith(("table", "tabled")) and random.random() < PLANTED:
         example = _plant(corpus, example, passage, random)
     if not example.title and not example.date:
         example = _head(example, passage, random)
+    heading = example.heading
+    if not heading and not plain and random.random() < HEADED:
+        heading = forms.some_heading(random)
     question = example.question if plain else forms.vary(example.question, random, wrap=kind != "chat")
-    return replace(example, question=question, kind=kind, weight=WEIGHTS.get(kind, 1.0))
+    return replace(example, question=question, heading=heading, kind=kind, weight=WEIGHTS.get(kind, 1.0))
 
 
 def pool_of(corpus: Corpus, kind: str) -> list[Pair]:
@@ -233,6 +243,41 @@ def _misdated(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> E
     return replace(example, date=forms.other_date(example.question, random), span=None, answerable=False)
 
 
+def _table(corpus: Corpus, pair: Pair, passage: Passage, random: Random, *, answered: bool = True) -> Example | None:
+    """A made-up table, in place of the passage; its proper names are those of the article's questions."""
+    names = corpus.named.get(passage.title, [])
+    made = tables.sheet(random.sample(names, min(12, len(names))), random, answered=answered)
+    if len(made.text) > SHEET_CHARS:
+        return None
+    example = Example(made.question, made.title, "", made.text, answered, made.span, "", heading=made.heading)
+    return example if made.title else replace(example, title=forms.some_heading(random))
+
+
+def _untabled(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Example | None:
+    return _table(corpus, pair, passage, random, answered=False)
+
+
+def _polar(corpus: Corpus, pair: Pair, passage: Passage, random: Random, *, said: bool = True) -> Example | None:
+    """A statement of the passage turned into a question of yes or no; or, unless `said`, the window without it."""
+    windows = list(passage.windows)
+    random.shuffle(windows)
+    for start, end in windows:
+        inside = [one for one in passage.sentences if start <= one[0] and one[1] <= end]
+        asked = [(one, question) for one in inside if (question := forms.polar(passage.text[slice(*one)]))]
+        if asked:
+            (a, b), question = random.choice(asked)
+            text = passage.text[start:end]
+            if said:
+                return Example(question, "", "", text, True, (a - start, b - start), "")
+            rest, _ = _take_out(text, a - start, b - start)
+            return _negative(question, rest) if len(inside) > 1 else None
+    return None
+
+
+def _unsaid(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Example | None:
+    return _polar(corpus, pair, passage, random, said=False)
+
+
 _MAKERS = {
     "answer": _answer,
     "unanswerable": _unanswerable,
@@ -246,6 +291,10 @@ _MAKERS = {
     "chat": _chat,
     "dated": _dated,
     "misdated": _misdated,
+    "table": _table,
+    "untabled": _untabled,
+    "polar": _polar,
+    "unsaid": _unsaid,
 }
 
 

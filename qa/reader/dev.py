@@ -25,7 +25,12 @@ COUNTS = {
     "chat": 40,
     "dated": 100,
     "misdated": 100,
+    "table": 150,
+    "untabled": 150,
+    "polar": 100,
+    "unsaid": 100,
 }
+POSITIVE = ("answer", "dated", "table", "polar")
 SHARES = (90, 70, 50)  # of the answerable that are answered, in percent
 
 
@@ -56,12 +61,13 @@ def evaluate(model: Reader, encoder: Encoder, held_out: list[Example]) -> dict[s
                     a, b = token_span(one, *example.span) or (0, -1)
                     common = max(0, min(last, b) - max(first, a) + 1)
                     overlaps.append(2 * common / (last - first + 1 + b - a + 1))
-    negatives = {kind: some for kind, some in by.items() if some and kind not in ("answer", "dated")}
+    negatives = {kind: some for kind, some in by.items() if some and kind not in POSITIVE}
     refused = {share: np.array(by["unanswerable"]) < np.percentile(by["answer"], 100 - share) for share in SHARES}
+    pairs = (("dated", "misdated"), ("table", "untabled"), ("polar", "unsaid"))
     return {
         "span_f1": round(float(np.mean(overlaps)), 4),
         "auroc": {kind: _auroc(by["answer"], some) for kind, some in negatives.items()}
-        | {"misdated against dated": _auroc(by["dated"], by["misdated"])},
+        | {f"{no} against {yes}": _auroc(by[yes], by[no]) for yes, no in pairs},
         "refused": {share: round(float(some.mean()), 4) for share, some in refused.items()},
     }
 

@@ -10,7 +10,7 @@ from qa.embed import TITLE_TOKENS, encodable
 
 QUESTION_TOKENS = 64  # of a longer question its beginning and its end, where people put what they ask
 QUESTION_HEAD = 24
-HEADING_TOKENS = 24  # of a longer path of headings its end, the innermost
+HEADING_TOKENS = 40  # of a longer path of headings its end, the innermost: a table's header row is part of it
 WINDOW_TOKENS = 192  # marks included; a passage of the slicer (CHUNK_TOKENS) is never cut
 LONGEST_SPAN = 60  # tokens
 QUESTION, HEADER, PASSAGE = range(3)  # of `segments`
@@ -54,7 +54,7 @@ class Encoder:
         dated = dated if len(dated) <= room else []
         header = self._tokens(title).ids[: max(0, min(TITLE_TOKENS, room - len(dated)))] + dated
         path = self._tokens(heading).ids if heading else []
-        header += path[-HEADING_TOKENS:] if min(len(path), HEADING_TOKENS) <= room - len(header) else []
+        header += path[max(0, len(path) - min(HEADING_TOKENS, room - len(header))) :]
         ids = [self._opening, *asked, *[self._closing] * self._after_question, *header, self._closing]
         segments = [QUESTION] * (1 + len(asked) + self._after_question) + [HEADER] * (len(header) + 1)
         return Encoded(

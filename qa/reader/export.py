@@ -231,7 +231,7 @@ def quantise(fused: Path, quantised: Path) -> None:
     """
     graph = onnx.load(fused).graph
     sizes = {tensor.name: int(np.prod(tensor.dims)) for tensor in graph.initializer}
-    small = [n.name for n in graph.node if n.op_type == "MatMul" and sizes.get(n.input[1], 0) < 10_000]
+    small = [n.name for n in graph.node if n.op_type in ("MatMul", "Gemm") and sizes.get(n.input[1], 0) < 10_000]
     quantize_dynamic(
         fused,
         quantised,

@@ -53,6 +53,16 @@ _SIDES = (
 )
 _OPPOSITE = {a: b for pair in _SIDES.split("|") for a, b in (pair.split(), pair.split()[::-1])}
 _WORD_SERIES = {fold(word): series for series in _SERIES for word in series}
+HEADINGS = (
+    "Overview Introduction Background History Details Summary General Definitions Scope Procedure Notes Examples"
+    " Exceptions Appendix Contact Requirements Results Discussion Rules Responsibilities FAQ"
+).split()
+_STATEMENT = re.compile(
+    r"(?P<subject>(?:(?:The|A|An|All|Most|Many|Every|Each|No) )?(?:[\w’'-]+ ){1,6}?)"
+    r"(?P<verb>is|are|was|were|can|must|may|will|has|have|had|should|could|would|cannot) (?P<rest>[^;:()]{12,110})\.",
+)
+_POINTING = frozenset("it he she they this that these those there we you i who which what when where while if as".split())
+_PARTICIPLE = re.compile(r"(?:been|not|never|also|since|already)\b|\w+(?:ed|en|wn|ght|ne|ld|de|it|ut|pt)\b")
 _AUXILIARY = re.compile(r"\b(is|are|was|were|do|does|did|has|have|had|could|would|should)\b(?! not\b)", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.,])\d[\d,]*(?:\.\d+)?(?![\w]|[.,]\d)")
 _YEAR = re.compile(r"1[0-9]\d\d|20[0-9]\d")
@@ -118,6 +128,33 @@ def mistype(question: str, random: Random, *, count: int = 1) -> str:
         )
         question = question[:at] + slip + question[at + 2 :]
     return question
+
+
+def polar(sentence: str) -> str | None:
+    """A plain statement as a question of yes or no: "The gate is locked at ten." → "Is the gate locked at ten?"
+
+    None where its build is not plainly subject, auxiliary, rest; what points elsewhere asks nothing by itself.
+    """
+    match = _STATEMENT.fullmatch(sentence.strip())
+    if match is None or _POINTING & set(match["subject"].lower().split()) or "," in match["subject"]:
+        return None
+    verb, subject, rest = match["verb"], match["subject"].strip(), match["rest"]
+    if verb in ("has", "have", "had") and not _PARTICIPLE.match(rest):
+        return None  # "The club has a bar" wants "does"
+    if verb == "cannot":
+        verb = "can"
+    first, _, more = subject.partition(" ")
+    if first in ("The", "A", "An", "All", "Most", "Many", "Every", "Each", "No"):
+        subject = f"{'any' if first == 'No' else first.lower()} {more}"
+    return f"{verb.capitalize()} {subject} {rest}?"
+
+
+def some_heading(random: Random) -> str:
+    """A heading, or a path of two, as it may stand over any text."""
+    shape = random.random()
+    one, other = random.sample(HEADINGS, 2)
+    numbered = f"{random.randint(1, 12)}. {one}" if shape < 0.3 else one
+    return f"{numbered} › {other}" if shape > 0.7 else numbered
 
 
 def swaps(question: str, text: str, context: str, others: list[str], random: Random) -> Iterator[str]:

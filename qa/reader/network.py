@@ -98,8 +98,15 @@ def loss_of(outputs: tuple[Tensor, Tensor, Tensor], batch: dict[str, Tensor], *,
 
 
 def trained(model: torch.nn.Module) -> dict[str, Tensor]:
-    """The parameters that training changes, by name."""
-    return {name: parameter.data for name, parameter in model.named_parameters() if parameter.requires_grad}
+    """The parameters that training may change, by name: all but the embeddings."""
+    return {name: parameter.data for name, parameter in model.named_parameters() if ".embeddings." not in name}
+
+
+def freeze(model: Reader, layers: int) -> None:
+    """Leave the encoder's first `layers` as they are: nothing is passed back through them."""
+    for layer in model.encoder.encoder.layer[:layers]:
+        for parameter in layer.parameters():
+            parameter.requires_grad_(False)
 
 
 def save_difference(path: Path, weights: dict[str, Tensor], start: dict[str, Tensor]) -> None:

@@ -32,6 +32,7 @@ from qa.reader.encode import Encoder
 from qa.reader.network import (
     Reader,
     averaged,
+    freeze,
     load_difference,
     load_reader,
     loss_of,
@@ -40,6 +41,7 @@ from qa.reader.network import (
     save_difference,
     trained,
 )
+from qa.reader.packaged import packaged_weights
 from qa.reader.pairs import Corpus, load
 
 AVERAGE_EVERY, AVERAGE = 5, 0.995  # steps; what the average keeps at each: as 0.999 at every step
@@ -121,7 +123,8 @@ def append(path: Path, row: dict[str, Any]) -> None:
 @click.option("--start", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
 @click.option("--resume", is_flag=True, help="Go on from OUT/state.pt, exactly.")
-@click.option("--weights", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Go on from these.")
+@click.option("--weights", type=click.Path(exists=True, path_type=Path), help="Go on from these: a file that a stage"
+              " wrote, or the folder of a packaged reader.")
 @click.option("--step", default=0, show_default=True, help="That --weights had reached; the optimiser is new.")
 @click.option("--mined", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="From qa.reader.mine.")
 @click.option("--minutes", default=95.0, show_default=True, help="Of the CPU, in this stage.")
@@ -129,6 +132,7 @@ def append(path: Path, row: dict[str, Any]) -> None:
 @click.option("--rate", default=5e-5, show_default=True)
 @click.option("--head-rate", default=1e-3, show_default=True)
 @click.option("--warm-up", default=100, show_default=True, help="Steps.")
+@click.option("--frozen", default=0, show_default=True, help="Layers, from the first on, that stay as they are.")
 @click.option("--smoothing", default=0.02, show_default=True, help="Of the answerability labels.")
 @click.option("--seed", default=1, show_default=True)
 @click.option("--threads", default=2, show_default=True)
@@ -137,7 +141,7 @@ def append(path: Path, row: dict[str, Any]) -> None:
 def main(
     source: Path, start: Path, out: Path, resume: bool, weights: Path | None, step: int,
     mined: Path | None, minutes: float, plan: int, rate: float, head_rate: float,
-    warm_up: int, smoothing: float, seed: int, threads: int, save_minutes: float, dev_minutes: float,
+    warm_up: int, frozen: int, smoothing: float, seed: int, threads: int, save_minutes: float, dev_minutes: float,
 ) -> None:  # fmt: skip
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
@@ -146,7 +150,8 @@ def main(
     model = load_reader(start).train()
     public = {name: weight.clone() for name, weight in trained(model).items() if name.startswith("encoder.")}
     if weights:
-        put(model, load_difference(weights, public))
+        put(model, packaged_weights(weights) if weights.is_dir() else load_difference(weights, public))
+    freeze(model, frozen)
     average = {name: weight.clone() for name, weight in trained(model).items()}
     adam, progress = optimiser(model, rate=rate, head_rate=head_rate), Progress(step=step, first=step)
     if resume:
