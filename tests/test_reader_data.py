@@ -115,7 +115,9 @@ def test_spans_slice_to_an_answer(corpus: Corpus, examples: list[Example]) -> No
     answers = {answer for pair in corpus.pairs["answer"] for answer in pair.answers}
     spans = [one for one in examples if one.span]
     assert len(spans) > BLOCK / 2
-    assert all(one.text[slice(*one.span)] in answers for one in spans if one.span and one.kind not in ("table", "polar"))
+    assert all(
+        one.text[slice(*one.span)] in answers for one in spans if one.span and one.kind not in ("table", "polar")
+    )
     assert all(one.answerable for one in spans)
     assert not any(one.span for one in examples if not one.answerable)
 

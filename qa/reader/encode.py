@@ -7,6 +7,7 @@ import numpy as np
 from tokenizers import Encoding, Tokenizer
 
 from qa.embed import TITLE_TOKENS, encodable
+from qa.reader.spelling import correct
 
 QUESTION_TOKENS = 64  # of a longer question its beginning and its end, where people put what they ask
 QUESTION_HEAD = 24
@@ -41,9 +42,11 @@ class Encoder:
     def encode(self, question: str, title: str, date: str, passage: str, *, heading: str = "") -> Encoded:
         """The input's tokens. The question is cut first, then what stands before the passage, which is cut last.
 
+        Slips in the question are corrected by the passage's words.
+
         `heading` is the path that the passage stands under, outermost first.
         """
-        asked = self._tokens(question).ids
+        asked = self._tokens(correct(question, passage, self._tokenizer.token_to_id)).ids
         if len(asked) > QUESTION_TOKENS:
             asked = asked[:QUESTION_HEAD] + asked[QUESTION_HEAD - QUESTION_TOKENS :]
         read = self._tokens(passage)

@@ -61,7 +61,9 @@ _STATEMENT = re.compile(
     r"(?P<subject>(?:(?:The|A|An|All|Most|Many|Every|Each|No) )?(?:[\w’'-]+ ){1,6}?)"
     r"(?P<verb>is|are|was|were|can|must|may|will|has|have|had|should|could|would|cannot) (?P<rest>[^;:()]{12,110})\.",
 )
-_POINTING = frozenset("it he she they this that these those there we you i who which what when where while if as".split())
+_POINTING = frozenset(
+    "it he she they this that these those there we you i who which what when where while if as".split()
+)
 _PARTICIPLE = re.compile(r"(?:been|not|never|also|since|already)\b|\w+(?:ed|en|wn|ght|ne|ld|de|it|ut|pt)\b")
 _AUXILIARY = re.compile(r"\b(is|are|was|were|do|does|did|has|have|had|could|would|should)\b(?! not\b)", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.,])\d[\d,]*(?:\.\d+)?(?![\w]|[.,]\d)")

@@ -128,7 +128,12 @@ TIME = Attribute(
 )
 DURATION = Attribute(
     ("Duration", "Length", "How long"),
-    ("How long does {e} take?", "How long is {e}?", "What is the duration of {e}?", "How much time should I allow for {e}?"),
+    (
+        "How long does {e} take?",
+        "How long is {e}?",
+        "What is the duration of {e}?",
+        "How much time should I allow for {e}?",
+    ),
     _of(" minutes", " hours", " days", " min", " weeks", low=2, high=90),
 )
 WEIGHT = Attribute(
@@ -159,7 +164,9 @@ WARRANTY = Attribute(
 STATUS = Attribute(
     ("Status", "State", "Condition"),
     ("What is the status of {e}?", "What state is {e} in?"),
-    _one_of("open", "closed", "in repair", "on loan", "planned", "finished", "cancelled", "approved", "rejected", "pending"),
+    _one_of(
+        "open", "closed", "in repair", "on loan", "planned", "finished", "cancelled", "approved", "rejected", "pending"
+    ),
 )
 COLOUR = Attribute(
     ("Colour", "Color"), ("What colour is {e}?", "Which colour does {e} have?"),
@@ -168,7 +175,9 @@ COLOUR = Attribute(
 INTERVAL = Attribute(
     ("Interval", "Frequency", "How often", "Inspected"),
     ("How often is {e} checked?", "How frequently must {e} be inspected?", "At what intervals is {e} serviced?"),
-    _one_of("weekly", "every month", "twice a year", "yearly", "every two years", "daily", "after each use", "quarterly"),
+    _one_of(
+        "weekly", "every month", "twice a year", "yearly", "every two years", "daily", "after each use", "quarterly"
+    ),
 )
 FOUNDED = Attribute(
     ("Founded", "Established", "Year"),
@@ -193,7 +202,9 @@ GROUPS: tuple[tuple[str, tuple[str, ...], tuple[Attribute, ...]], ...] = (
             "the projector|the ladder|the microscope|the 3D printer|the laptop|the tripod|the tent|the loudspeaker|the drill"
             "|the extension cable|the whiteboard|the camera|the microphone|the trolley|the freezer|the heat lamp|the pump"
             "|the printer|the forklift|the scanner|the generator|the kayak|the bicycle|the piano|the dishwasher|the oven"
-            "|the first-aid kit|the fire extinguisher|the water filter|the telescope|the safety harness|the coffee machine".split("|")
+            "|the first-aid kit|the fire extinguisher|the water filter|the telescope|the safety harness|the coffee machine".split(
+                "|"
+            )
         ),
         (PRICE, PERSON, PLACE, WEIGHT, SIZE, STOCK, SUPPLIER, WARRANTY, STATUS, COLOUR, INTERVAL, DATE),
     ),
@@ -202,7 +213,9 @@ GROUPS: tuple[tuple[str, tuple[str, ...], tuple[Attribute, ...]], ...] = (
         tuple(
             "an adult ticket|a child ticket|a family ticket|a student ticket|a senior ticket|a day pass|a season ticket"
             "|an annual pass|a group ticket|a single journey|a return journey|a weekly pass|an evening ticket|parking"
-            "|the audio guide|locker hire|the guided tour|a school visit|a birthday party|a duplicate key|late return".split("|")
+            "|the audio guide|locker hire|the guided tour|a school visit|a birthday party|a duplicate key|late return".split(
+                "|"
+            )
         ),
         (PRICE, SHARE, DURATION, CAPACITY, DATE),
     ),
@@ -211,7 +224,9 @@ GROUPS: tuple[tuple[str, tuple[str, ...], tuple[Attribute, ...]], ...] = (
         tuple(
             "the library|the gallery|the workshop|the canteen|the lecture hall|the reading room|the gym|the archive|the café"
             "|the swimming pool|the studio|the laboratory|the meeting room|the garden|the shop|the car park|the reception"
-            "|the auditorium|the kitchen|the cloakroom|the sports hall|the play area|the server room|the roof terrace".split("|")
+            "|the auditorium|the kitchen|the cloakroom|the sports hall|the play area|the server room|the roof terrace".split(
+                "|"
+            )
         ),
         (HOURS, PLACE, PHONE, CAPACITY, PERSON, SIZE, PRICE, INTERVAL, STATUS),
     ),
@@ -221,7 +236,9 @@ GROUPS: tuple[tuple[str, tuple[str, ...], tuple[Attribute, ...]], ...] = (
             "the opening night|the spring concert|the board meeting|the welding course|the first-aid course|the book fair"
             "|the summer camp|the staff outing|the language course|the fire drill|the harvest festival|the open day"
             "|the pottery class|the night walk|the chess tournament|the annual audit|the quiz evening|the film evening"
-            "|the yoga class|the safety training|the graduation|the flea market|the beginners' course|the lantern parade".split("|")
+            "|the yoga class|the safety training|the graduation|the flea market|the beginners' course|the lantern parade".split(
+                "|"
+            )
         ),
         (DATE, TIME, DURATION, PLACE, PRICE, CAPACITY, PERSON, STATUS),
     ),
@@ -230,7 +247,9 @@ GROUPS: tuple[tuple[str, tuple[str, ...], tuple[Attribute, ...]], ...] = (
         tuple(
             "accounting|human resources|the IT help desk|the press office|the legal department|procurement|facilities"
             "|customer service|the post room|security|marketing|research|quality control|the payroll office|logistics"
-            "|the works council|the training department|the warehouse|the data protection officer|the front desk".split("|")
+            "|the works council|the training department|the warehouse|the data protection officer|the front desk".split(
+                "|"
+            )
         ),
         (PERSON, PHONE, EMAIL, PLACE, HOURS, MEMBERS),
     ),

@@ -123,8 +123,11 @@ def append(path: Path, row: dict[str, Any]) -> None:
 @click.option("--start", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
 @click.option("--resume", is_flag=True, help="Go on from OUT/state.pt, exactly.")
-@click.option("--weights", type=click.Path(exists=True, path_type=Path), help="Go on from these: a file that a stage"
-              " wrote, or the folder of a packaged reader.")
+@click.option(
+    "--weights",
+    type=click.Path(exists=True, path_type=Path),
+    help="Go on from these: a file that a stage wrote, or the folder of a packaged reader.",
+)
 @click.option("--step", default=0, show_default=True, help="That --weights had reached; the optimiser is new.")
 @click.option("--mined", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="From qa.reader.mine.")
 @click.option("--minutes", default=95.0, show_default=True, help="Of the CPU, in this stage.")
