@@ -51,19 +51,24 @@ def _money(random: Random) -> str:
 
 def _time(random: Random) -> str:
     hour, minute = random.randint(6, 22), random.choice(("00", "00", "15", "30", "45"))
-    return random.choice((f"{hour}:{minute}", f"{hour:02}:{minute}", f"{(hour - 1) % 12 + 1}{'.' + minute if minute != '00' else ''} {'am' if hour < 12 else 'pm'}"))  # fmt: skip
+    half = f"{(hour - 1) % 12 + 1}{'.' + minute if minute != '00' else ''} {'am' if hour < 12 else 'pm'}"
+    return random.choice((f"{hour}:{minute}", f"{hour:02}:{minute}", half))
 
 
 def _hours(random: Random) -> str:
     begin = random.randint(7, 11)
     span = f"{begin}:{random.choice(('00', '30'))}–{random.randint(14, 22)}:00"
     days = random.sample(range(7), 2)
-    return random.choice((span, f"{DAYS[min(days)][:3]}–{DAYS[max(days)][:3]} {span}", f"from {begin} am", f"{DAYS[days[0]]}s, {span}"))  # fmt: skip
+    week = f"{DAYS[min(days)][:3]}–{DAYS[max(days)][:3]} {span}"
+    return random.choice((span, week, f"from {begin} am", f"{DAYS[days[0]]}s, {span}"))
 
 
 def _date(random: Random) -> str:
     day, month, year = random.randint(1, 28), random.randint(1, 12), random.randint(1995, 2027)
-    return random.choice((f"{day} {MONTHS[month - 1]} {year}", f"{year}-{month:02}-{day:02}", f"{day} {MONTHS[month - 1]}", f"{MONTHS[month - 1]} {day}, {year}"))  # fmt: skip
+    name = MONTHS[month - 1]
+    return random.choice(
+        (f"{day} {name} {year}", f"{year}-{month:02}-{day:02}", f"{day} {name}", f"{name} {day}, {year}")
+    )
 
 
 def _person(random: Random) -> str:
@@ -75,32 +80,63 @@ def _of(*units: str, low: int = 1, high: int = 400) -> Callable[[Random], str]:
     return lambda random: f"{random.randint(low, high):,}{random.choice(units)}"
 
 
+def _filled(*shapes: str, low: int = 1, high: int) -> Callable[[Random], str]:
+    return lambda random: random.choice(shapes).format(random.randint(low, high), random.randint(low, high))
+
+
 def _one_of(*values: str) -> Callable[[Random], str]:
     return lambda random: random.choice(values)
 
 
+def _pool(names: str) -> tuple[str, ...]:
+    return tuple(names.split("|"))
+
+
 PRICE = Attribute(
     ("Price", "Cost", "Fee", "Charge", "Price per unit", "Rate", "Amount"),
-    ("How much does {e} cost?", "What is the price of {e}?", "What do I have to pay for {e}?", "How much is {e}?",
-     "What is charged for {e}?", "How expensive is {e}?", "what's the fee for {e}?"),
+    (
+        "How much does {e} cost?",
+        "What is the price of {e}?",
+        "What do I have to pay for {e}?",
+        "How much is {e}?",
+        "What is charged for {e}?",
+        "How expensive is {e}?",
+        "what's the fee for {e}?",
+    ),
     _money,
-)  # fmt: skip
+)
 HOURS = Attribute(
     ("Opening hours", "Open", "Hours", "Times"),
-    ("When is {e} open?", "What are the opening hours of {e}?", "At what times can I visit {e}?", "What time does {e} open?"),
+    (
+        "When is {e} open?",
+        "What are the opening hours of {e}?",
+        "At what times can I visit {e}?",
+        "What time does {e} open?",
+    ),
     _hours,
-)  # fmt: skip
+)
 PERSON = Attribute(
     ("Contact", "Responsible", "Manager", "Owner", "Person in charge", "Lead"),
-    ("Who is responsible for {e}?", "Who is in charge of {e}?", "Whom do I ask about {e}?", "Who looks after {e}?",
-     "Who manages {e}?", "Which person should I contact about {e}?"),
+    (
+        "Who is responsible for {e}?",
+        "Who is in charge of {e}?",
+        "Whom do I ask about {e}?",
+        "Who looks after {e}?",
+        "Who manages {e}?",
+        "Which person should I contact about {e}?",
+    ),
     _person,
-)  # fmt: skip
+)
 PHONE = Attribute(
     ("Phone", "Telephone", "Extension", "Tel."),
-    ("What is the phone number of {e}?", "How can I call {e}?", "Which number do I dial for {e}?", "What is the extension for {e}?"),
-    lambda random: random.choice(("{} {}", "0{} {}", "ext. {}{}")).format(random.randint(20, 99), random.randint(100, 9999)),
-)  # fmt: skip
+    (
+        "What is the phone number of {e}?",
+        "How can I call {e}?",
+        "Which number do I dial for {e}?",
+        "What is the extension for {e}?",
+    ),
+    _filled("{} {}", "0{} {}", "ext. {}{}", low=100, high=9999),
+)
 EMAIL = Attribute(
     ("E-mail", "Email", "Mail"),
     ("What is the e-mail address of {e}?", "Where do I write to for {e}?", "How do I reach {e} by e-mail?"),
@@ -108,14 +144,25 @@ EMAIL = Attribute(
 )
 PLACE = Attribute(
     ("Room", "Location", "Place", "Building", "Where"),
-    ("Where is {e}?", "In which room is {e}?", "Where do I find {e}?", "Which building is {e} in?", "Where is {e} located?"),
-    lambda random: random.choice(("Room {}", "Building {}", "Hall {}", "Floor {}", "Annex {}", "B{}", "{} Main Street")).format(random.randint(1, 60)),
-)  # fmt: skip
+    (
+        "Where is {e}?",
+        "In which room is {e}?",
+        "Where do I find {e}?",
+        "Which building is {e} in?",
+        "Where is {e} located?",
+    ),
+    _filled("Room {}", "Building {}", "Hall {}", "Floor {}", "Annex {}", "B{}", "{} Main Street", high=60),
+)
 CAPACITY = Attribute(
     ("Capacity", "Seats", "Places", "Maximum number of people"),
-    ("How many people fit into {e}?", "How many seats does {e} have?", "What is the capacity of {e}?", "How many may attend {e}?"),
+    (
+        "How many people fit into {e}?",
+        "How many seats does {e} have?",
+        "What is the capacity of {e}?",
+        "How many may attend {e}?",
+    ),
     _of("", " people", " seats"),
-)  # fmt: skip
+)
 DATE = Attribute(
     ("Date", "Deadline", "Due", "Start", "Last day", "Delivered on"),
     ("When is {e}?", "What is the date of {e}?", "On what day is {e}?", "By when is {e} due?"),
@@ -144,8 +191,8 @@ WEIGHT = Attribute(
 SIZE = Attribute(
     ("Size", "Dimensions", "Height", "Width", "Area"),
     ("How big is {e}?", "What size is {e}?", "How large is {e}?", "What are the dimensions of {e}?"),
-    lambda random: random.choice(("{} cm", "{} m", "{} × {} cm", "{} m²")).format(random.randint(2, 300), random.randint(2, 300)),
-)  # fmt: skip
+    _filled("{} cm", "{} m", "{} × {} cm", "{} m²", high=300),
+)
 STOCK = Attribute(
     ("In stock", "Quantity", "Number", "Pieces", "Available"),
     ("How many of {e} are there?", "How many of {e} are in stock?", "What quantity of {e} is available?"),
@@ -169,9 +216,10 @@ STATUS = Attribute(
     ),
 )
 COLOUR = Attribute(
-    ("Colour", "Color"), ("What colour is {e}?", "Which colour does {e} have?"),
+    ("Colour", "Color"),
+    ("What colour is {e}?", "Which colour does {e} have?"),
     _one_of("red", "dark blue", "green", "white", "black", "grey", "yellow", "orange", "silver"),
-)  # fmt: skip
+)
 INTERVAL = Attribute(
     ("Interval", "Frequency", "How often", "Inspected"),
     ("How often is {e} checked?", "How frequently must {e} be inspected?", "At what intervals is {e} serviced?"),
@@ -198,69 +246,92 @@ SHARE = Attribute(
 GROUPS: tuple[tuple[str, tuple[str, ...], tuple[Attribute, ...]], ...] = (
     (
         "Item",
-        tuple(
-            "the projector|the ladder|the microscope|the 3D printer|the laptop|the tripod|the tent|the loudspeaker|the drill"
-            "|the extension cable|the whiteboard|the camera|the microphone|the trolley|the freezer|the heat lamp|the pump"
-            "|the printer|the forklift|the scanner|the generator|the kayak|the bicycle|the piano|the dishwasher|the oven"
-            "|the first-aid kit|the fire extinguisher|the water filter|the telescope|the safety harness|the coffee machine".split(
-                "|"
-            )
+        _pool(
+            "the projector|the ladder|the microscope|the 3D printer|the laptop|the tripod|the tent|"
+            "the loudspeaker|the drill|the extension cable|the whiteboard|the camera|the microphone|"
+            "the trolley|the freezer|the heat lamp|the pump|the printer|the forklift|the scanner|"
+            "the generator|the kayak|the bicycle|the piano|the dishwasher|the oven|the first-aid kit|"
+            "the fire extinguisher|the water filter|the telescope|the safety harness|"
+            "the coffee machine"
         ),
         (PRICE, PERSON, PLACE, WEIGHT, SIZE, STOCK, SUPPLIER, WARRANTY, STATUS, COLOUR, INTERVAL, DATE),
     ),
     (
         "Ticket",
-        tuple(
-            "an adult ticket|a child ticket|a family ticket|a student ticket|a senior ticket|a day pass|a season ticket"
-            "|an annual pass|a group ticket|a single journey|a return journey|a weekly pass|an evening ticket|parking"
-            "|the audio guide|locker hire|the guided tour|a school visit|a birthday party|a duplicate key|late return".split(
-                "|"
-            )
+        _pool(
+            "an adult ticket|a child ticket|a family ticket|a student ticket|a senior ticket|"
+            "a day pass|a season ticket|an annual pass|a group ticket|a single journey|"
+            "a return journey|a weekly pass|an evening ticket|parking|the audio guide|locker hire|"
+            "the guided tour|a school visit|a birthday party|a duplicate key|late return"
         ),
         (PRICE, SHARE, DURATION, CAPACITY, DATE),
     ),
     (
         "Room",
-        tuple(
-            "the library|the gallery|the workshop|the canteen|the lecture hall|the reading room|the gym|the archive|the café"
-            "|the swimming pool|the studio|the laboratory|the meeting room|the garden|the shop|the car park|the reception"
-            "|the auditorium|the kitchen|the cloakroom|the sports hall|the play area|the server room|the roof terrace".split(
-                "|"
-            )
+        _pool(
+            "the library|the gallery|the workshop|the canteen|the lecture hall|the reading room|"
+            "the gym|the archive|the café|the swimming pool|the studio|the laboratory|"
+            "the meeting room|the garden|the shop|the car park|the reception|the auditorium|"
+            "the kitchen|the cloakroom|the sports hall|the play area|the server room|"
+            "the roof terrace"
         ),
         (HOURS, PLACE, PHONE, CAPACITY, PERSON, SIZE, PRICE, INTERVAL, STATUS),
     ),
     (
         "Event",
-        tuple(
-            "the opening night|the spring concert|the board meeting|the welding course|the first-aid course|the book fair"
-            "|the summer camp|the staff outing|the language course|the fire drill|the harvest festival|the open day"
-            "|the pottery class|the night walk|the chess tournament|the annual audit|the quiz evening|the film evening"
-            "|the yoga class|the safety training|the graduation|the flea market|the beginners' course|the lantern parade".split(
-                "|"
-            )
+        _pool(
+            "the opening night|the spring concert|the board meeting|the welding course|"
+            "the first-aid course|the book fair|the summer camp|the staff outing|the language course|"
+            "the fire drill|the harvest festival|the open day|the pottery class|the night walk|"
+            "the chess tournament|the annual audit|the quiz evening|the film evening|the yoga class|"
+            "the safety training|the graduation|the flea market|the beginners' course|"
+            "the lantern parade"
         ),
         (DATE, TIME, DURATION, PLACE, PRICE, CAPACITY, PERSON, STATUS),
     ),
     (
         "Department",
-        tuple(
-            "accounting|human resources|the IT help desk|the press office|the legal department|procurement|facilities"
-            "|customer service|the post room|security|marketing|research|quality control|the payroll office|logistics"
-            "|the works council|the training department|the warehouse|the data protection officer|the front desk".split(
-                "|"
-            )
+        _pool(
+            "accounting|human resources|the IT help desk|the press office|the legal department|"
+            "procurement|facilities|customer service|the post room|security|marketing|research|"
+            "quality control|the payroll office|logistics|the works council|the training department|"
+            "the warehouse|the data protection officer|the front desk"
         ),
         (PERSON, PHONE, EMAIL, PLACE, HOURS, MEMBERS),
     ),
     ("Name", (), (FOUNDED, MEMBERS, SHARE, PERSON, PLACE, DATE, SIZE)),  # proper names, given
 )
 CONDITIONS = (
-    "at weekends", "for members", "in winter", "before 2015", "when booked online", "for groups of ten", "abroad",
-    "for first-time visitors", "on public holidays", "without a reservation", "at night", "for employees' families",
-    "after the renovation", "for the second time", "during the summer break", "with a student card",
-)  # fmt: skip
-CAPTIONS = ("Overview", "Details", "Prices", "List", "Inventory", "Schedule", "Contacts", "Table 1", "Table 3", "At a glance", "Annex B")  # fmt: skip
+    "at weekends",
+    "for members",
+    "in winter",
+    "before 2015",
+    "when booked online",
+    "for groups of ten",
+    "abroad",
+    "for first-time visitors",
+    "on public holidays",
+    "without a reservation",
+    "at night",
+    "for employees' families",
+    "after the renovation",
+    "for the second time",
+    "during the summer break",
+    "with a student card",
+)
+CAPTIONS = (
+    "Overview",
+    "Details",
+    "Prices",
+    "List",
+    "Inventory",
+    "Schedule",
+    "Contacts",
+    "Table 1",
+    "Table 3",
+    "At a glance",
+    "Annex B",
+)
 
 
 def bare(entity: str) -> str:
@@ -298,8 +369,12 @@ def sheet(names: Sequence[str], random: Random, *, answered: bool) -> Sheet:
     if answered and random.random() < 0.15 and column_values.count(value) == 1:  # asked the other way round
         noun, header = head.lower(), headers[column].lower()
         question = random.choice(
-            (f"Which {noun} has the {header} {value}?", f"For which {noun} is the {header} {value}?", f"{value}: which {noun} is that?")
-        )  # fmt: skip
+            (
+                f"Which {noun} has the {header} {value}?",
+                f"For which {noun} is the {header} {value}?",
+                f"{value}: which {noun} is that?",
+            )
+        )
         place = (row, -1)
     text, span, header_row = _render(head, entities, headers, cells, place, random)
     caption = random.choice(("", *CAPTIONS)) if random.random() < 0.6 else ""
@@ -308,9 +383,13 @@ def sheet(names: Sequence[str], random: Random, *, answered: bool) -> Sheet:
 
 
 def _render(
-    head: str, entities: Sequence[str], headers: Sequence[str], cells: Sequence[Sequence[str]], place: tuple[int, int],
+    head: str,
+    entities: Sequence[str],
+    headers: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    place: tuple[int, int],
     random: Random,
-) -> tuple[str, Span, str]:  # fmt: skip
+) -> tuple[str, Span, str]:
     """The text, where the cell at `place` (row, column; -1: the entity) stands in it, and the header row above it."""
     row, column = place
     shape = random.random()

@@ -135,6 +135,9 @@ def append(path: Path, row: dict[str, Any]) -> None:
 @click.option("--rate", default=5e-5, show_default=True)
 @click.option("--head-rate", default=1e-3, show_default=True)
 @click.option("--warm-up", default=100, show_default=True, help="Steps.")
+@click.option(
+    "--every", default=1, show_default=True, help="Of the layers keep each second, third …: to compare sizes."
+)
 @click.option("--frozen", default=0, show_default=True, help="Layers, from the first on, that stay as they are.")
 @click.option("--smoothing", default=0.02, show_default=True, help="Of the answerability labels.")
 @click.option("--seed", default=1, show_default=True)
@@ -144,13 +147,13 @@ def append(path: Path, row: dict[str, Any]) -> None:
 def main(
     source: Path, start: Path, out: Path, resume: bool, weights: Path | None, step: int,
     mined: Path | None, minutes: float, plan: int, rate: float, head_rate: float,
-    warm_up: int, frozen: int, smoothing: float, seed: int, threads: int, save_minutes: float, dev_minutes: float,
+    warm_up: int, every: int, frozen: int, smoothing: float, seed: int, threads: int, save_minutes: float, dev_minutes: float,
 ) -> None:  # fmt: skip
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
     encoder = Encoder(Tokenizer.from_file(str(start / "tokenizer.json")))
-    model = load_reader(start).train()
+    model = load_reader(start, every=every).train()
     public = {name: weight.clone() for name, weight in trained(model).items() if name.startswith("encoder.")}
     if weights:
         put(model, packaged_weights(weights) if weights.is_dir() else load_difference(weights, public))
