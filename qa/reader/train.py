@@ -147,7 +147,8 @@ def append(path: Path, row: dict[str, Any]) -> None:
 def main(
     source: Path, start: Path, out: Path, resume: bool, weights: Path | None, step: int,
     mined: Path | None, minutes: float, plan: int, rate: float, head_rate: float,
-    warm_up: int, every: int, frozen: int, smoothing: float, seed: int, threads: int, save_minutes: float, dev_minutes: float,
+    warm_up: int, every: int, frozen: int, smoothing: float, seed: int, threads: int, save_minutes: float,
+    dev_minutes: float,
 ) -> None:  # fmt: skip
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
