@@ -14,7 +14,7 @@ from functools import lru_cache
 from random import Random
 
 from qa.documents import shorten
-from qa.reader import chat, forms, planted, tables
+from qa.reader import chat, forms, planted, synonyms, tables
 from qa.reader.pairs import Corpus, Pair, Passage, Span, word_before
 from qa.words import content_words, fold, names, words, years
 
@@ -38,6 +38,7 @@ FROM_SEARCH = {"answer": 496, "found": 128, "hardneg": 32, "elsewhere": 16, "min
 WEIGHTS = {"mined": 0.6, "hardneg": 0.6, "elsewhere": 0.5, "removed": 0.7, "swap": 0.8, "polar": 0.7, "unsaid": 0.7}
 BLOCK = sum(QUOTAS.values())
 PLANTED = 0.05  # of all passages, with a sentence in them that gives orders to a program
+REWORDED = 0.5  # of the questions may get synonyms; something can be replaced in one of four
 HEADED = 0.12  # of the passages without a heading get one that says nothing
 SHEET_CHARS = 420  # a longer table would be cut by the slicer
 _TIME = re.compile(
@@ -102,6 +103,8 @@ def make(corpus: Corpus, pair: Pair, kind: str, random: Random, *, plain: bool =
     heading = example.heading
     if not heading and not plain and random.random() < HEADED:
         heading = forms.some_heading(random)
+    if not plain and kind != "chat" and random.random() < REWORDED:
+        example = replace(example, question=synonyms.reword(example.question, corpus.synonyms, random))
     question = example.question if plain else forms.vary(example.question, random, wrap=kind != "chat")
     return replace(example, question=question, heading=heading, kind=kind, weight=WEIGHTS.get(kind, 1.0))
 

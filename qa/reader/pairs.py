@@ -15,6 +15,7 @@ from qa.chunks import TokenEnds, split_document, split_sentences
 from qa.documents import text_sha256
 from qa.formats import read_plain
 from qa.reader import forms
+from qa.reader.synonyms import Synonyms
 from qa.schema import Document
 from qa.words import content_words, names
 
@@ -57,6 +58,7 @@ class Corpus:
     pairs: dict[str, list[Pair]]
     named: dict[str, list[str]]  # title → names in its questions
     behind: dict[str, list[str]]  # word before a name → names
+    synonyms: Synonyms  # to put questions in other words
 
 
 def cut(passage_id: str, title: str, text: str, token_ends: TokenEnds) -> Passage:
@@ -69,7 +71,14 @@ def cut(passage_id: str, title: str, text: str, token_ends: TokenEnds) -> Passag
     return Passage(passage_id, unquote(title).replace("_", " "), text, spans, windows)
 
 
-def load(source: Path, token_ends: TokenEnds, *, dev: bool = False, mined: Path | None = None) -> Corpus:
+def load(
+    source: Path,
+    token_ends: TokenEnds,
+    *,
+    dev: bool = False,
+    mined: Path | None = None,
+    synonyms: Synonyms | None = None,
+) -> Corpus:
     """The corpus in `source` (`pairs.jsonl.gz`, `passages.jsonl.gz`) without, or only, its held-out titles.
 
     With `mined`, what `qa.reader.mine` wrote, also the pairs `found` and `mined`, each on a passage of one window.
@@ -101,6 +110,7 @@ def load(source: Path, token_ends: TokenEnds, *, dev: bool = False, mined: Path 
         dict(pairs),
         {title: sorted(some) for title, some in named.items()},
         {word: sorted(some) for word, some in behind.items()},
+        synonyms or {},
     )
 
 

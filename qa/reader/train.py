@@ -26,7 +26,7 @@ import torch
 from tokenizers import Tokenizer
 
 from qa.embed import token_ends
-from qa.reader import data, dev
+from qa.reader import data, dev, synonyms
 from qa.reader.batches import BATCH, collate, encode
 from qa.reader.encode import Encoder
 from qa.reader.network import (
@@ -130,6 +130,7 @@ def append(path: Path, row: dict[str, Any]) -> None:
 )
 @click.option("--step", default=0, show_default=True, help="That --weights had reached; the optimiser is new.")
 @click.option("--mined", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="From qa.reader.mine.")
+@click.option("--wordnet", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Its files' folder.")
 @click.option("--minutes", default=95.0, show_default=True, help="Of the CPU, in this stage.")
 @click.option("--plan", default=200_000, show_default=True, help="Examples in all stages together.")
 @click.option("--rate", default=5e-5, show_default=True)
@@ -146,7 +147,7 @@ def append(path: Path, row: dict[str, Any]) -> None:
 @click.option("--dev-minutes", default=20.0, show_default=True)
 def main(
     source: Path, start: Path, out: Path, resume: bool, weights: Path | None, step: int,
-    mined: Path | None, minutes: float, plan: int, rate: float, head_rate: float,
+    mined: Path | None, wordnet: Path | None, minutes: float, plan: int, rate: float, head_rate: float,
     warm_up: int, every: int, frozen: int, smoothing: float, seed: int, threads: int, save_minutes: float,
     dev_minutes: float,
 ) -> None:  # fmt: skip
@@ -169,7 +170,7 @@ def main(
     options = {key: str(value) for key, value in click.get_current_context().params.items()}
     append(out / "log.jsonl", asdict(progress) | {"pid": os.getpid(), "options": options})
     held_out = dev.examples(load(source, token_ends, dev=True), seed=0)
-    corpus = load(source, token_ends, mined=mined)
+    corpus = load(source, token_ends, mined=mined, synonyms=synonyms.load(wordnet) if wordnet else None)
     asked_to_end: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: asked_to_end.append(number))
 
