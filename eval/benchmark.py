@@ -234,7 +234,7 @@ def run(
     for number, question in enumerate(questions, 1):
         documents = [question.document] if given and question.document else None
         answer = assistant.ask(question.text, documents=documents)
-        results.append(_asked(question, answer))
+        results.append(_asked(question, answer, config.threshold))
         show(number, len(questions))
     assistant.close()
     return results
@@ -308,12 +308,18 @@ def _balanced_interval(verdicts: Sequence[bool], answerable: Sequence[bool]) -> 
     return found[int(0.025 * BOOTSTRAPS)], found[int(0.975 * BOOTSTRAPS) - 1]
 
 
-def _asked(question: Question, answer: Answered | Refused) -> Asked:
+def _asked(question: Question, answer: Answered | Refused, threshold: float) -> Asked:
+    """The outcome at threshold 0, with the confidence that it would have been shown with at `threshold`.
+
+    That is the least sure of the parts that reach it: those that do not would have been left open.
+    """
     hits = [(hit.document, hit.start, hit.end) for hit in answer.trace.hits]
     quotes = answer.quotes if isinstance(answer, Answered) else ()
+    best = max((quote.score for quote in quotes), default=0.0)
+    covered = [one.probability for one in answer.trace.verdicts if one.probability >= threshold]
     return Asked(
         question=question,
-        confidence=answer.confidence if isinstance(answer, Answered) else 0.0,
+        confidence=min([best, *covered]),
         quoted=tuple((quote.document, quote.start, quote.end) for quote in quotes),
         scores=tuple(quote.score for quote in quotes),
         short_answer=answer.short_answer if isinstance(answer, Answered) else None,

@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
@@ -66,7 +66,7 @@ def cautious(asked: Sequence[Asked], most_wrong: float = WRONG) -> float:
     return next((step for step in steps if 1 - mean(answers_at(asked, step)[1]) <= most_wrong), 1.0)
 
 
-def calibrated(one: Asked, calibration: Calibration) -> Asked:
+def calibrated(one: Asked, calibration: Callable[[float], float]) -> Asked:
     """The same outcome with probabilities in place of the reader's own scores."""
     scores = tuple(calibration(score) for score in one.scores)
     return replace(one, confidence=max(scores, default=0.0), scores=scores)
@@ -87,6 +87,7 @@ def main(source: Path, sample: int, seed: int) -> None:
             "squad2", source, Path(scratch), from_environment(), given=False, half=1, sample=sample, seed=seed,
             show=lambda done, total: click.echo(f"{done}/{total}", err=True) if done % 100 == 0 else None,
         )  # fmt: skip
+    asked = [calibrated(one, lambda score: score) for one in asked]  # of several parts the surest, as in `final`
     at = threshold_of(asked)  # whatever the calibration, which keeps the order
     rows = [one for one in asked if one.quoted]
     scores = [min(max(one.confidence, 1e-6), 1 - 1e-6) for one in rows]

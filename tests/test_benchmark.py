@@ -13,6 +13,8 @@ from eval.__main__ import main
 from eval.benchmark import Asked, Question
 from qa.config import Config
 from qa.errors import QAError
+from qa.schema import Verdict
+from tests.answers import answered, quote, refused, trace
 
 PASSAGES = [
     {"id": "p1", "title": "Apple_trees", "text": "Apples ripen in autumn. Pears ripen in late summer."},
@@ -47,6 +49,16 @@ def load(source: Path, docs: Path, **options: Any) -> list[Question]:
     docs.mkdir()
     chosen = {"given": False, "half": None, "sample": 0, "seed": 1, **options}
     return benchmark.load("squad2", source, docs, **chosen)
+
+
+def test_confidence_is_that_of_the_least_sure_part_that_would_be_answered() -> None:
+    question = Question("q", "When and where?", True, None, (), (), 1)
+    parts = tuple(Verdict(part="", covered=True, probability=p, why="") for p in (0.9, 0.6, 0.1))
+    answer = answered(trace=trace(verdicts=parts), quotes=(quote(score=0.9), quote(score=0.6)))
+    assert benchmark._asked(question, answer, 0.5).confidence == 0.6
+    assert benchmark._asked(question, answer, 0.7).confidence == 0.9
+    assert benchmark._asked(question, answer, 0.95).confidence == 0.9  # the surest says how near it came
+    assert benchmark._asked(question, refused(), 0.5).confidence == 0.0  # nothing was quoted
 
 
 @pytest.mark.parametrize("given", [True, False])
