@@ -1,6 +1,5 @@
 """Questions in other words: from files as WordNet has them, only where a word and its synonym mean mostly the same."""
 
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -27,9 +26,7 @@ SENSES = {
 @pytest.fixture(scope="module")
 def synonyms(tmp_path_factory: pytest.TempPathFactory) -> Synonyms:
     folder = tmp_path_factory.mktemp("wordnet")
-    lines = [
-        f"{key}:00:00:: {sense} {uses}" for key, senses in COUNTS.items() for sense, uses in enumerate(senses, 1)
-    ]
+    lines = [f"{key}:00:00:: {sense} {uses}" for key, senses in COUNTS.items() for sense, uses in enumerate(senses, 1)]
     (folder / "cntlist.rev").write_text("\n".join(lines))
     for pos in ("noun", "verb", "adj", "adv"):
         index = [f"{word} {pos[0]} 1 0 1 1 {sense}" for word, sense in SENSES.get(pos, {}).items()]
