@@ -442,6 +442,8 @@ def test_speed_measures_each_part_in_a_process_of_its_own(docs: Path) -> None:
     assert tables["index"]["passages"] >= 3
     assert tables["ask"]["questions"] == 3
     assert tables["ask"]["p50 ms"] >= tables["ask"]["p50 ms search"] > 0
+    alone = "p50 ms of the models alone"
+    assert 0 < tables["ask"]["p50 ms of their matrix products alone"] < tables["ask"][alone]
     assert tables["ratios"]["indexing time over embedding alone"] > 0
     with pytest.raises(QAError, match="fresh"):
         speed.measure(docs / "gone", ["x?"], rounds=1, plain=None, show=lambda text: None)
