@@ -161,7 +161,11 @@ def ask(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
 
     runs: list[Run] = []
     open_session = embed.open_session
-    embed.open_session = lambda path, **options: Recorded(open_session(path, **options), path, runs)
+
+    def recorded(path: Path, **options: Any) -> Any:
+        return Recorded(open_session(path, **options), path, runs)
+
+    embed.open_session = recorded
     config = from_environment()
     traces: list[Any] = []
     seconds, alone = [], []
@@ -177,6 +181,7 @@ def ask(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
             start = time.perf_counter()
             list(threads.map(lambda run: run.session.run(run.outputs, run.feed), taken))
             alone.append(time.perf_counter() - start)
+    embed.open_session = open_session
     products = matrix_share(taken)
     found = {"questions": float(len(questions)), "a second": len(questions) / sum(seconds)}
     for share in (0.5, 0.95):
@@ -214,15 +219,12 @@ class Recorded:
 
 def matrix_share(runs: Sequence[Run]) -> float:
     """The share of these runs' time that goes into the weights' matrix products, 0–1, as ONNX Runtime measures it."""
-    import onnxruntime as ort
+    from qa import embed
 
     spent = {True: 0, False: 0}
     with tempfile.TemporaryDirectory() as scratch:
         for path in {run.path for run in runs}:
-            options = ort.SessionOptions()
-            options.intra_op_num_threads = 1
-            options.enable_profiling, options.profile_file_prefix = True, str(Path(scratch, path.parent.name))
-            session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            session = embed.open_session(path, threads=1, profile=Path(scratch, path.parent.name))
             for run in runs:
                 if run.path == path:
                     session.run(run.outputs, run.feed)
