@@ -22,12 +22,19 @@ class Report:
     repaired: tuple[str, ...]
 
 
-def check_store(place: Path, docs: Path, config: Config, progress: Progress | None = None) -> Report:
+def check_store(
+    place: Path,
+    docs: Path,
+    config: Config,
+    progress: Progress | None = None,
+    *,
+    embedder: PackagedEmbedding | None = None,
+) -> Report:
     """Read, hash and compare everything; raises FolderError or StoreError where that or a repair is impossible."""
     repaired: list[str] = []
     store = _sound_store(place, docs, repaired)
     try:
-        embedder = PackagedEmbedding(threads=config.threads)
+        embedder = embedder or PackagedEmbedding(threads=config.threads)
         with store.writing(wait_s=FIRST_RUN_WAIT_S):
             if not (store.vectors.are_sound() and _are_of_their_passages(store, embedder)):
                 store.vectors.destroy()

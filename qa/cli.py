@@ -1,4 +1,4 @@
-"""The command line: `ask`, `index`, `documents`, `check`, `forget`. Data on stdout, chatter on stderr."""
+"""The command line: `ask`, `index`, `documents`, `check`, `backup`, `forget`. Data on stdout, chatter on stderr."""
 
 import gc
 import json
@@ -124,6 +124,22 @@ def check(docs: Path | None, store: Path | None) -> None:
     click.echo(
         f"{report.documents} documents, {report.chunks} passages: every text, offset and vector is as it should be."
     )
+
+
+@main.command()
+@click.argument("target", metavar="DIR", type=click.Path(path_type=Path))
+@_folder_options
+def backup(target: Path, docs: Path | None, store: Path | None) -> None:
+    """Copy the store to DIR (new or empty), uploads and conversations included, also while others index.
+
+    DIR is a store itself: give it as --store to use it, or copy it back to restore. Text and vectors are of one
+    moment; damaged vectors are left out and made anew by whoever opens DIR. Until it is whole, it is DIR.partial.
+    """
+    from qa.backup import back_up
+
+    made = back_up(store or from_environment().store_for(docs or default_docs()), target)
+    left_out = "" if made.vectors else ", without the damaged vectors"
+    click.echo(f"{made.documents} documents{left_out}, uploads and conversations are in {target}.")
 
 
 @main.command()

@@ -34,9 +34,10 @@ FIRST_RUN_WAIT_S = 600.0
 SETTLED_NS = 2_000_000_000  # a file changed more recently than this may change again within one tick of its clock
 LIBRARY_NAMES = ("library.sqlite", "library.sqlite-wal", "library.sqlite-shm")
 UPLOADS = "uploads/"  # what the path of an uploaded document begins with
-STORE_NAMES = frozenset(
-    (*LIBRARY_NAMES, "vectors", "vectors.lock", "vectors.state", "writer.lock", "uploads", "incoming", "conversations")
-)
+INCOMING = "incoming"  # the folder of files on their way in; nothing in it is indexed
+UPLOADERS = "uploaders.json"  # who uploaded what
+VECTOR_NAMES = ("vectors", "vectors.lock", "vectors.state")
+STORE_NAMES = frozenset((*LIBRARY_NAMES, *VECTOR_NAMES, "writer.lock", "uploads", UPLOADERS, INCOMING, "conversations"))
 
 Progress = Callable[[int, int, int], None]
 """Called with files done, files to do, chunks embedded so far."""
@@ -262,7 +263,7 @@ def forget_store(path: Path) -> bool:
     """Erase a store; False where there is none. Raises StoreBusy, or StoreError for a folder that is not a store."""
     if not path.exists():
         return False
-    foreign = _foreign(path)
+    foreign = foreign_names(path)
     if foreign or not (path / "library.sqlite").exists():
         raise StoreError(f"{path} is not a store{f' (it holds {foreign[0]})' if foreign else ''}; nothing was erased.")
     busy = f"another process is indexing into {path}; nothing was erased."
@@ -272,7 +273,7 @@ def forget_store(path: Path) -> bool:
     return True
 
 
-def _foreign(path: Path) -> list[str]:
+def foreign_names(path: Path) -> list[str]:
     """What is in this folder but belongs to no store."""
     return sorted(one.name for one in path.iterdir() if one.name not in STORE_NAMES)
 
@@ -301,7 +302,7 @@ def _make_private(path: Path, docs: Path) -> None:
         if path.resolve().is_relative_to(docs.resolve()):
             raise StoreError(f"the store {path} would lie inside the documents folder; pass a --store outside of it.")
         path.mkdir(parents=True, exist_ok=True)
-        if not (path / "library.sqlite").exists() and (foreign := _foreign(path)):
+        if not (path / "library.sqlite").exists() and (foreign := foreign_names(path)):
             # Whose ever folder this is, neither its mode nor what is in it is ours to change.
             raise StoreError(f"{path} is not a store (it holds {foreign[0]}); pass another folder as --store.")
         os.chmod(path, 0o700)

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import ROOT
 
 STAGES = (
-    "schema errors config words formats documents chunks embed library vectors indexing uploads check"
+    "schema errors config words formats documents chunks embed library vectors indexing uploads check backup"
     " conversation search reader decide quotes engine assistant cli __main__"
 ).split()
 OWNERS = {
