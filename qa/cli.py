@@ -4,6 +4,7 @@ import gc
 import json
 import logging
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -15,6 +16,7 @@ from qa import __version__
 from qa.config import default_docs, from_environment
 from qa.errors import QAError
 from qa.schema import Answered, BatchLine, DocumentList, Quote, Refused, Skipped
+from qa.terminal import terminal_progress
 
 if TYPE_CHECKING:
     from qa.assistant import Assistant
@@ -86,13 +88,19 @@ def index(watch: bool, docs: Path | None, store: Path | None) -> None:
 
     config, folder = from_environment(), docs or default_docs()
     assistant = Assistant(Store(store or config.store_for(folder), folder), config)
-    _report(assistant, assistant.refresh(_progress()))
-    if watch:
-        from watchfiles import watch as changes
+    if not watch:
+        _report(assistant, assistant.refresh(terminal_progress()))
+        return
+    from qa.following import follow
 
-        click.echo(f"Watching {folder}; Ctrl-C ends it.", err=True)
-        for _ in changes(folder, raise_interrupt=False):
-            _report(assistant, assistant.refresh(_progress()))
+    click.echo(f"Watching {folder}; Ctrl-C ends it.", err=True)
+    follow(
+        assistant.store,
+        lambda: assistant.refresh(terminal_progress()),
+        stop=threading.Event(),
+        refreshed=lambda changes: _report(assistant, changes),
+        failed=lambda line: click.echo(f"{line} (trying again)", err=True),
+    )
 
 
 @main.command()
@@ -118,7 +126,7 @@ def check(docs: Path | None, store: Path | None) -> None:
     from qa.check import check_store
 
     config, folder = from_environment(), docs or default_docs()
-    report = check_store(store or config.store_for(folder), folder, config, _progress())
+    report = check_store(store or config.store_for(folder), folder, config, terminal_progress())
     for finding in report.repaired:
         click.echo(f"Repaired: {finding}")
     click.echo(
@@ -159,7 +167,7 @@ def _open(docs: Path | None, store: Path | None) -> "Assistant":
 
     gc.freeze()
     gc.enable()
-    assistant = Assistant.open(docs, store=store, progress=_progress())
+    assistant = Assistant.open(docs, store=store, progress=terminal_progress())
     if assistant.changes:
         _name_skipped(assistant.changes.skipped)
     return assistant
@@ -177,17 +185,6 @@ def _report(assistant: "Assistant", changes: "Changes") -> None:
 def _name_skipped(skipped: Iterable[Skipped]) -> None:
     for item in skipped:
         click.echo(f"Skipped: {item.path}: {item.reason}", err=True)
-
-
-def _progress() -> Callable[[int, int, int], None] | None:
-    """A line that is rewritten while files are indexed; None where nobody would see it."""
-    if not sys.stderr.isatty():
-        return None
-
-    def show(done: int, to_do: int, embedded: int) -> None:
-        click.echo(f"\rIndexing {done}/{to_do} files, {embedded} passages", nl=done == to_do, err=True)
-
-    return show
 
 
 def _ask_batch(assistant: "Assistant", lines: BinaryIO) -> Iterator[dict[str, Any]]:

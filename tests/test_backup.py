@@ -16,7 +16,7 @@ from qa.assistant import Assistant
 from qa.backup import back_up
 from qa.check import check_store
 from qa.config import Config
-from qa.errors import StoreBusy, StoreDamaged, StoreError
+from qa.errors import DocumentError, StoreBusy, StoreDamaged, StoreError
 from qa.indexing import Store, forget_store
 from tests.invariants import every_promise
 from tests.stores import Child, Folder, TextEmbedder, Trusting, equals_folder, fill, published_is_complete, run
@@ -57,9 +57,10 @@ def test_a_backup_is_a_store_with_all_that_a_person_made(assistant: Assistant, t
     assert Conversations(tmp_path / "backup" / "conversations").get(ADA, kept.id) == kept
     report = check_store(tmp_path / "backup", assistant.store.docs, assistant.config, embedder=embedder)  # type: ignore[arg-type]
     assert report.repaired == ()
-    with closing(Store(tmp_path / "backup", assistant.store.docs)) as restored, pytest.raises(Exception, match="else"):
+    with closing(Store(tmp_path / "backup", assistant.store.docs)) as restored:
         other = Assistant(restored, assistant.config, Trusting())
-        other.delete_upload("uploads/garden.txt", owner="bob")  # who uploaded what is kept too
+        with pytest.raises(DocumentError, match="somebody else"):
+            other.delete_upload("uploads/garden.txt", owner="bob")  # who uploaded what is kept too
     assert forget_store(tmp_path / "backup"), "it holds nothing but a store"
 
 
