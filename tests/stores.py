@@ -213,7 +213,7 @@ def published_is_complete(store: Store) -> None:
 
 
 def equals_folder(store: Store, folder: Path) -> None:
-    """After a run: exactly the folder's documents and the uploads, each its file's text, lawful chunks, no vector besides."""
+    """After a run: exactly the folder's documents and uploads, each its file's text, lawfully cut, no vector beside."""
     published_is_complete(store)
     documents = {one.path: one for one in store.library.documents()}
     files = {one.relative_to(folder).as_posix(): one for one in folder.rglob("*") if one.is_file()}

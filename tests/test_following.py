@@ -146,7 +146,7 @@ def test_a_disk_that_is_unmounted_is_no_empty_folder(docs: Path) -> None:
         device = store.library.meta("device")
         store.library.set_meta("device", "another")  # as if this were the mount point
         (docs / "a.txt").rename(docs.parent / "a.txt")
-        with pytest.raises(FolderError, match="empty and on another disk.*mount"):
+        with pytest.raises(FolderError, match=r"empty and on another disk.*mount"):
             run(store)
         assert [one.path for one in store.library.documents()] == ["a.txt"]
         fill(docs, {"b.txt": "Something.\n"})  # moved to another disk
