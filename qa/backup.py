@@ -9,13 +9,12 @@ from pathlib import Path
 from filelock import FileLock
 
 from qa.errors import StoreDamaged, StoreError
-from qa.indexing import UPLOADERS, foreign_names
+from qa.indexing import PERSONAL, foreign_names
 from qa.library import Library, disk_error
 from qa.vectors import Vectors, hold
 
 UNFINISHED = ".partial"  # what the name of a backup ends with until it is whole
 LOCK = "writer.lock"
-PERSONAL = ("uploads", UPLOADERS, "conversations")  # what nothing else could bring back
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,8 @@ def check(docs: Path | None, store: Path | None) -> None:
     report = check_store(store or config.store_for(folder), folder, config, terminal_progress())
     for finding in report.repaired:
         click.echo(f"Repaired: {finding}")
+    for path in report.unreadable:
+        click.echo(f"Cannot be read, and is left as it is: {path}")
     click.echo(
         f"{report.documents} documents, {report.chunks} passages: every text, offset and vector is as it should be."
     )

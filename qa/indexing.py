@@ -36,8 +36,9 @@ LIBRARY_NAMES = ("library.sqlite", "library.sqlite-wal", "library.sqlite-shm")
 UPLOADS = "uploads/"  # what the path of an uploaded document begins with
 INCOMING = "incoming"  # the folder of files on their way in; nothing in it is indexed
 UPLOADERS = "uploaders.json"  # who uploaded what
+PERSONAL = ("uploads", UPLOADERS, "conversations")  # what nothing else could bring back
 VECTOR_NAMES = ("vectors", "vectors.lock", "vectors.state")
-STORE_NAMES = frozenset((*LIBRARY_NAMES, *VECTOR_NAMES, "writer.lock", "uploads", UPLOADERS, INCOMING, "conversations"))
+STORE_NAMES = frozenset((*LIBRARY_NAMES, *VECTOR_NAMES, *PERSONAL, "writer.lock", INCOMING))
 
 Progress = Callable[[int, int, int], None]
 """Called with files done, files to do, chunks embedded so far."""

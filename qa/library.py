@@ -478,9 +478,9 @@ class Library:
             )
             if db.execute(lost).fetchone():
                 raise _damaged(self.path, "a document has no text")
-            foreign = "SELECT 1 FROM {} WHERE content NOT IN (SELECT id FROM contents)"
-            if any(db.execute(foreign.format(table)).fetchone() for table in ("chunks", "sentences")):
-                raise _damaged(self.path, "passages of no text")
+            for table in ("chunks", "sentences"):
+                if db.execute(f"SELECT 1 FROM {table} WHERE content NOT IN (SELECT id FROM contents)").fetchone():
+                    raise _damaged(self.path, "passages of no text")
             if not _is_as_made_anew(db):
                 raise _damaged(self.path, "its tables or its word index are not those of the texts")
         with self.write() as db:

@@ -82,6 +82,15 @@ def remove(store: Store, path: str, *, owner: str | None = None) -> None:
     _note_uploaders(store, {**_uploaders(store), name: None})
 
 
+def forget_gone(store: Store) -> list[str]:
+    """Forget who uploaded the files that are not there; returns their names. Writer only."""
+    uploaders = _uploaders(store)
+    gone = sorted(name for name in uploaders if not (store.uploads / name).is_file())
+    if gone:
+        _note_uploaders(store, {**uploaders, **dict.fromkeys(gone)})
+    return gone
+
+
 def _raise_unless_own(store: Store, name: str, owner: str | None) -> None:
     """Without log-in there are no owners, and everybody may do everything."""
     if owner is not None and (store.uploads / name).exists() and _uploaders(store).get(name) != owner:
@@ -103,6 +112,7 @@ def _note_uploaders(store: Store, uploaders: Mapping[str, str | None]) -> None:
     if known == _uploaders(store):
         return
     partial = store.path / INCOMING / f"{secrets.token_hex(8)}-{UPLOADERS}"
+    partial.parent.mkdir(mode=0o700, exist_ok=True)
     _write(partial, json.dumps(known, ensure_ascii=False).encode())
     os.replace(partial, store.path / UPLOADERS)
 

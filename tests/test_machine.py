@@ -28,7 +28,8 @@ from tests.stores import Folder, TextEmbedder, Trusting, equals_folder, publishe
 from tests.test_kill import STEPS
 from ui.conversations import Conversations, owner_of
 
-STEPS_A_RUN, RUNS = map(int, os.environ.get("QA_MACHINE", "25x5").split("x"))
+ROUNDS = int(os.environ.get("QA_FAULT_ROUNDS", "1"))
+STEPS_A_RUN, RUNS = (25, 5) if ROUNDS == 1 else (50, 4 * ROUNDS)
 NAMES = st.sampled_from(("a.txt", "b.md", "c.txt", "sub/d.md", "sub/ü e.txt", "uploads/f.txt"))
 UPLOADS = st.sampled_from(("f.txt", "g.md", "h.txt"))
 SIZES = st.integers(4, 16)
@@ -268,6 +269,6 @@ StoreMachine.TestCase.settings = settings(
     max_examples=RUNS,
     deadline=None,
     suppress_health_check=list(HealthCheck),
-    derandomize="QA_MACHINE" not in os.environ,
+    derandomize=ROUNDS == 1,
 )
 TestStoreMachine = StoreMachine.TestCase
