@@ -265,7 +265,8 @@ def test_a_disk_that_becomes_read_only(home: Path) -> None:
     Where mounting is not allowed, every file and folder is closed to the person that the test runs as.
     """
     disk, place = home / "disk", home / "disk" / "store"
-    disk.mkdir()
+    with nobody():
+        disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)]
     mounted = shutil.which("mount") and not subprocess.run(mount, capture_output=True).returncode
     try:
