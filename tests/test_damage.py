@@ -4,6 +4,7 @@ import os
 import random
 import re
 import shutil
+import sqlite3
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ from qa.check import check_store
 from qa.config import Config
 from qa.errors import StoreError
 from qa.indexing import Store
+from qa.library import Library
 from tests.invariants import every_promise, quotes_of
 from tests.stores import TextEmbedder, Trusting, equals_folder, fill, run
 
@@ -104,3 +106,20 @@ def test_bytes_changed_anywhere_in_the_library(whole: tuple[Path, Path], tmp_pat
         shutil.rmtree(copy)
     print(found)
     assert 0 < found["right"] < PLACES
+
+
+def test_a_document_is_never_cited_with_anothers_text(
+    whole: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One byte: the number of the text that a document is. Neither SQLite nor the file's signature tells."""
+    docs, place = whole
+    copy = shutil.copytree(place, tmp_path / "copy")
+    db = sqlite3.connect(copy / "library.sqlite")
+    ferry = "(SELECT content FROM documents WHERE path = 'ferry.txt')"
+    db.execute(f"UPDATE documents SET content = {ferry} WHERE path = 'harbour.txt'")
+    db.commit()
+    db.close()
+    assert "a document is not its text" in said_by(copy, docs)
+    monkeypatch.setattr(Library, "_check_seals", lambda *_: None)
+    with pytest.raises(AssertionError, match="not the slice|not the text"):
+        said_by(copy, docs)
