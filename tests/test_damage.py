@@ -115,11 +115,11 @@ def test_a_document_is_never_cited_with_anothers_text(
     docs, place = whole
     copy = shutil.copytree(place, tmp_path / "copy")
     db = sqlite3.connect(copy / "library.sqlite")
-    ferry = "(SELECT content FROM documents WHERE path = 'ferry.txt')"
-    db.execute(f"UPDATE documents SET content = {ferry} WHERE path = 'harbour.txt'")
+    harbour = "(SELECT content FROM documents WHERE path = 'harbour.txt')"
+    db.execute(f"UPDATE documents SET content = {harbour} WHERE path = 'ferry.txt'")
     db.commit()
     db.close()
     assert "a document is not its text" in said_by(copy, docs)
     monkeypatch.setattr(Library, "_check_seals", lambda *_: None)
-    with pytest.raises(AssertionError, match="not the slice|not the text"):
+    with pytest.raises(AssertionError, match=r"not the slice|not the text"):
         said_by(copy, docs)
