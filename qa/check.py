@@ -2,6 +2,7 @@
 
 import json
 import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from qa.errors import StoreDamaged
 from qa.indexing import FIRST_RUN_WAIT_S, Progress, Store
 
 SAMPLE = 64
+LEFT_S = 3600.0  # whatever writes a file has long ended by then
 SAME_COSINE = 0.999  # less than this apart is rounding of another processor
 
 
@@ -36,6 +38,7 @@ def check_store(
 ) -> Report:
     """Read, hash and compare everything; raises FolderError or StoreError where that or a repair is impossible."""
     repaired = [f"{path.name} was open to others." for path in _mend_modes(place)]
+    repaired += [f"{path.name} was left half written." for path in _clear_half_written(place / "conversations")]
     store = _sound_store(place, docs, repaired)
     try:
         embedder = embedder or PackagedEmbedding(threads=config.threads)
@@ -67,6 +70,14 @@ def _mend_modes(place: Path) -> Iterator[Path]:
             if stat.S_IMODE(info.st_mode) & 0o077:
                 path.chmod(wanted)
                 yield path
+
+
+def _clear_half_written(folder: Path) -> Iterator[Path]:
+    """What a chat left that was killed amid keeping an answer; not what one is just keeping."""
+    for path in folder.glob("*/*.partial"):
+        if path.stat().st_mtime < time.time() - LEFT_S:
+            path.unlink()
+            yield path
 
 
 def _unreadable_conversations(folder: Path) -> Iterator[str]:

@@ -551,12 +551,17 @@ def test_check_closes_what_others_may_read_and_names_what_it_cannot_mend(tmp_pat
     assert check_store(place, docs, config).repaired == ()
     os.chmod(place, 0o755)
     os.chmod(place / "uploads" / "b.txt", 0o644)
+    old, young = (place / "conversations" / ("0" * 32) / f"{name}.partial" for name in ("old", "young"))
+    for partial in (old, young):
+        partial.touch(mode=0o600)
+    os.utime(old, (1, 1))
     (place / "uploads" / "b.txt").rename(place / "uploads" / "c.txt")
     (place / "conversations" / ("1" * 32) / f"{broken.id}.json").write_text('{"id": "half')
     report = check_store(place, docs, config)
     assert set(report.repaired) == {
         "store was open to others.",
         "c.txt was open to others.",
+        "old.partial was left half written.",
         "b.txt was noted as uploaded, but is gone.",
         "uploads/b.txt was dropped to match the folder.",
         "uploads/c.txt was added to match the folder.",
@@ -564,6 +569,7 @@ def test_check_closes_what_others_may_read_and_names_what_it_cannot_mend(tmp_pat
     assert report.unreadable == (f"conversations/{'1' * 32}/{broken.id}.json",)
     assert [stat.S_IMODE(path.stat().st_mode) for path in (place, place / "uploads" / "c.txt")] == [0o700, 0o600]
     assert talk.get("0" * 32, kept.id) == kept
+    assert young.exists(), "a chat may be at it"
     assert check_store(place, docs, config).repaired == ()
 
 
