@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install install-dev chat test eval screenshots format clean
+.PHONY: install install-dev chat test eval faults audit screenshots format clean
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
@@ -17,6 +17,11 @@ test: install-dev
 	$(BIN)/python -m pytest
 eval: install-dev
 	$(BIN)/qa-eval run --exams --baseline eval/baseline.json --json .eval/record.json --html .eval/report.html
+faults: install-dev
+	QA_FAULT_ROUNDS=5 $(BIN)/python -m pytest tests/test_machine.py tests/test_damage.py tests/test_kill.py \
+		tests/test_faults.py tests/test_following.py tests/test_backup.py
+audit: install-dev
+	$(BIN)/python -m tests.licences
 screenshots: install-dev
 	$(BIN)/python -m ui.screenshots.make
 format: install-dev

@@ -86,20 +86,24 @@ class Assistant:
         """The text that quotes of this document are slices of; None where it is not indexed as it is now."""
         return None if self.stale([document]) else self.store.library.text_of(document)
 
-    def add_upload(self, name: str, data: bytes) -> DocumentInfo:
+    def add_upload(self, name: str, data: bytes, *, owner: str | None = None) -> DocumentInfo:
         """Keep a file a person uploaded, under a safe form of its name, and index it; the same name is replaced.
 
-        Raises DocumentError where the file cannot be indexed (nothing is kept), StoreBusy or StoreError.
+        With an `owner`, only an upload of the same owner is. Raises DocumentError where the file cannot be indexed or
+        replaced, FolderError, StoreBusy or StoreError; then all is as it was.
         """
-        with self.store.writing(wait_s=uploads.WAIT_S):
-            path = uploads.put(self.store, name, data, max_file_mb=self.config.max_file_mb)
+        most = self.config.max_file_mb
+        with (
+            self.store.writing(wait_s=uploads.WAIT_S),
+            uploads.putting(self.store, name, data, max_file_mb=most, owner=owner) as path,
+        ):
             self.refresh()
         return next(one for one in self.documents() if one.path == path)
 
-    def delete_upload(self, path: str) -> None:
-        """Forget a file a person uploaded; raises DocumentError where there is no such upload."""
+    def delete_upload(self, path: str, *, owner: str | None = None) -> None:
+        """Forget a file a person uploaded; raises DocumentError where there is no such upload (of this `owner`)."""
         with self.store.writing(wait_s=uploads.WAIT_S):
-            uploads.remove(self.store, path)
+            uploads.remove(self.store, path, owner=owner)
             self.refresh()
 
     def close(self) -> None:

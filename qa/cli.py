@@ -1,9 +1,10 @@
-"""The command line: `ask`, `index`, `documents`, `check`, `forget`. Data on stdout, chatter on stderr."""
+"""The command line: `ask`, `index`, `documents`, `check`, `backup`, `forget`. Data on stdout, chatter on stderr."""
 
 import gc
 import json
 import logging
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -15,6 +16,7 @@ from qa import __version__
 from qa.config import default_docs, from_environment
 from qa.errors import QAError
 from qa.schema import Answered, BatchLine, DocumentList, Quote, Refused, Skipped
+from qa.terminal import terminal_progress
 
 if TYPE_CHECKING:
     from qa.assistant import Assistant
@@ -86,13 +88,19 @@ def index(watch: bool, docs: Path | None, store: Path | None) -> None:
 
     config, folder = from_environment(), docs or default_docs()
     assistant = Assistant(Store(store or config.store_for(folder), folder), config)
-    _report(assistant, assistant.refresh(_progress()))
-    if watch:
-        from watchfiles import watch as changes
+    if not watch:
+        _report(assistant, assistant.refresh(terminal_progress()))
+        return
+    from qa.following import follow
 
-        click.echo(f"Watching {folder}; Ctrl-C ends it.", err=True)
-        for _ in changes(folder, raise_interrupt=False):
-            _report(assistant, assistant.refresh(_progress()))
+    click.echo(f"Watching {folder}; Ctrl-C ends it.", err=True)
+    follow(
+        assistant.store,
+        lambda: assistant.refresh(terminal_progress()),
+        stop=threading.Event(),
+        refreshed=lambda changes: _report(assistant, changes),
+        failed=lambda line: click.echo(f"{line} (trying again)", err=True),
+    )
 
 
 @main.command()
@@ -118,12 +126,30 @@ def check(docs: Path | None, store: Path | None) -> None:
     from qa.check import check_store
 
     config, folder = from_environment(), docs or default_docs()
-    report = check_store(store or config.store_for(folder), folder, config, _progress())
+    report = check_store(store or config.store_for(folder), folder, config, terminal_progress())
     for finding in report.repaired:
         click.echo(f"Repaired: {finding}")
+    for path in report.unreadable:
+        click.echo(f"Cannot be read, and is left as it is: {path}")
     click.echo(
         f"{report.documents} documents, {report.chunks} passages: every text, offset and vector is as it should be."
     )
+
+
+@main.command()
+@click.argument("target", metavar="DIR", type=click.Path(path_type=Path))
+@_folder_options
+def backup(target: Path, docs: Path | None, store: Path | None) -> None:
+    """Copy the store to DIR (new or empty), uploads and conversations included, also while others index.
+
+    DIR is a store itself: give it as --store to use it, or copy it back to restore. Text and vectors are of one
+    moment; damaged vectors are left out and made anew by whoever opens DIR. Until it is whole, it is DIR.partial.
+    """
+    from qa.backup import back_up
+
+    made = back_up(store or from_environment().store_for(docs or default_docs()), target)
+    left_out = "" if made.vectors else ", without the damaged vectors"
+    click.echo(f"{made.documents} documents{left_out}, uploads and conversations are in {target}.")
 
 
 @main.command()
@@ -143,7 +169,7 @@ def _open(docs: Path | None, store: Path | None) -> "Assistant":
 
     gc.freeze()
     gc.enable()
-    assistant = Assistant.open(docs, store=store, progress=_progress())
+    assistant = Assistant.open(docs, store=store, progress=terminal_progress())
     if assistant.changes:
         _name_skipped(assistant.changes.skipped)
     return assistant
@@ -161,17 +187,6 @@ def _report(assistant: "Assistant", changes: "Changes") -> None:
 def _name_skipped(skipped: Iterable[Skipped]) -> None:
     for item in skipped:
         click.echo(f"Skipped: {item.path}: {item.reason}", err=True)
-
-
-def _progress() -> Callable[[int, int, int], None] | None:
-    """A line that is rewritten while files are indexed; None where nobody would see it."""
-    if not sys.stderr.isatty():
-        return None
-
-    def show(done: int, to_do: int, embedded: int) -> None:
-        click.echo(f"\rIndexing {done}/{to_do} files, {embedded} passages", nl=done == to_do, err=True)
-
-    return show
 
 
 def _ask_batch(assistant: "Assistant", lines: BinaryIO) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,9 +34,11 @@ FIRST_RUN_WAIT_S = 600.0
 SETTLED_NS = 2_000_000_000  # a file changed more recently than this may change again within one tick of its clock
 LIBRARY_NAMES = ("library.sqlite", "library.sqlite-wal", "library.sqlite-shm")
 UPLOADS = "uploads/"  # what the path of an uploaded document begins with
-STORE_NAMES = frozenset(
-    (*LIBRARY_NAMES, "vectors", "vectors.lock", "vectors.state", "writer.lock", "uploads", "incoming", "conversations")
-)
+INCOMING = "incoming"  # the folder of files on their way in; nothing in it is indexed
+UPLOADERS = "uploaders.json"  # who uploaded what
+PERSONAL = ("uploads", UPLOADERS, "conversations")  # what nothing else could bring back
+VECTOR_NAMES = ("vectors", "vectors.lock", "vectors.state")
+STORE_NAMES = frozenset((*LIBRARY_NAMES, *VECTOR_NAMES, *PERSONAL, "writer.lock", INCOMING))
 
 Progress = Callable[[int, int, int], None]
 """Called with files done, files to do, chunks embedded so far."""
@@ -108,9 +110,10 @@ def sync(
 ) -> Changes:
     """Make the store equal to the folder; raises FolderError (nothing is touched), StoreBusy or StoreError."""
     with store.writing(wait_s=wait_s):
-        files, skipped = _list_all(store)
+        files, skipped = list_all(store)
         library = store.library
         before = library.signatures()
+        _raise_if_unmounted(store, files, before)
         gone = sorted(before.keys() - {file.name for file in files})
         library.drop(gone)
         if not store.vectors.are_sound(library.chunk_ids()[:: max(1, library.count_chunks() // PROBES)]):
@@ -119,10 +122,16 @@ def sync(
             store.vectors.destroy()
         to_do = [file for file in files if before.get(file.name) != file.signature]
         now_ns = time.time_ns()
-        batch = _Batch(store, embedder)
-        for done, file in enumerate(to_do):
+        done = 0
+
+        def tell(embedded: int) -> None:
             if progress:
-                progress(done, len(to_do), batch.embedded)
+                progress(done, len(to_do), embedded)
+
+        batch = _Batch(store, embedder, tell)
+        for number, file in enumerate(to_do):
+            done = number
+            tell(batch.embedded)
             try:
                 document = read_document(file, max_file_mb=config.max_file_mb)
                 batch.add(_settled(file, now_ns), document)
@@ -144,8 +153,9 @@ def sync(
             library.set_meta("rebuilding", "")
         if library.meta("complete") is None:
             library.set_meta("complete", "1")
-        if progress and to_do:
-            progress(len(to_do), len(to_do), batch.embedded)
+        _note_device(store)
+        if done := len(to_do):
+            tell(batch.embedded)
         return Changes(
             added=tuple(name for name in batch.published if name not in before),
             replaced=tuple(name for name in batch.published if name in before),
@@ -155,7 +165,7 @@ def sync(
         )
 
 
-def _list_all(store: Store) -> tuple[list[File], list[Skipped]]:
+def list_all(store: Store) -> tuple[list[File], list[Skipped]]:
     """The folder's files and the uploads, in order of name. An upload hides a file of the folder with its name."""
     files, skipped = list_files(store.docs)
     if not store.uploads.is_dir():
@@ -166,6 +176,29 @@ def _list_all(store: Store) -> tuple[list[File], list[Skipped]]:
     skipped += [Skipped(path=one.name, reason="an upload has this name") for one in files if one.name in uploads]
     kept = [file for file in files if file.name not in uploads]
     return sorted([*kept, *uploads.values()], key=lambda file: file.name), skipped
+
+
+def _raise_if_unmounted(store: Store, files: Sequence[File], before: Iterable[str]) -> None:
+    """Without its disk, a mount point is an empty folder. Nothing may be concluded from that either."""
+    if any(not file.name.startswith(UPLOADS) for file in files) or all(name.startswith(UPLOADS) for name in before):
+        return
+    if store.library.meta("device") not in (None, _device(store)):
+        raise FolderError(
+            f"{store.docs} is empty and on another disk than when it was indexed; mount that one again, or erase the"
+            " index with `qa forget`."
+        )
+
+
+def _note_device(store: Store) -> None:
+    if store.library.meta("device") != _device(store):
+        store.library.set_meta("device", _device(store))
+
+
+def _device(store: Store) -> str:
+    try:
+        return str(store.docs.stat().st_dev)
+    except OSError:  # gone just now
+        return ""
 
 
 def reconcile_vectors(store: Store, embedder: PackagedEmbedding) -> tuple[int, int]:
@@ -192,9 +225,10 @@ def _settled(file: File, now_ns: int) -> File:
 class _Batch:
     """Documents on their way in: text stored at once, vectors and publication once FLUSH_CHUNKS have gathered."""
 
-    def __init__(self, store: Store, embedder: PackagedEmbedding) -> None:
+    def __init__(self, store: Store, embedder: PackagedEmbedding, tell: Callable[[int], None]) -> None:
         self._store = store
         self._embedder = embedder
+        self._tell = tell  # how many passages are embedded so far
         # file, content, the content's key, (id, text) of what is to be embedded
         self._waiting: list[tuple[File, int, str, list[tuple[str, str]]]] = []
         self.published: list[str] = []
@@ -237,6 +271,7 @@ class _Batch:
             some = flat[first : first + FLUSH_CHUNKS]
             self._store.vectors.add([one for one, _ in some], self._embedder.embed([text for _, text in some]))
             self.embedded += len(some)
+            self._tell(self.embedded)
         for file, content, _, _ in self._waiting:
             self._publish(file, content)
         self._waiting = []
@@ -262,7 +297,7 @@ def forget_store(path: Path) -> bool:
     """Erase a store; False where there is none. Raises StoreBusy, or StoreError for a folder that is not a store."""
     if not path.exists():
         return False
-    foreign = _foreign(path)
+    foreign = foreign_names(path)
     if foreign or not (path / "library.sqlite").exists():
         raise StoreError(f"{path} is not a store{f' (it holds {foreign[0]})' if foreign else ''}; nothing was erased.")
     busy = f"another process is indexing into {path}; nothing was erased."
@@ -272,7 +307,7 @@ def forget_store(path: Path) -> bool:
     return True
 
 
-def _foreign(path: Path) -> list[str]:
+def foreign_names(path: Path) -> list[str]:
     """What is in this folder but belongs to no store."""
     return sorted(one.name for one in path.iterdir() if one.name not in STORE_NAMES)
 
@@ -301,7 +336,7 @@ def _make_private(path: Path, docs: Path) -> None:
         if path.resolve().is_relative_to(docs.resolve()):
             raise StoreError(f"the store {path} would lie inside the documents folder; pass a --store outside of it.")
         path.mkdir(parents=True, exist_ok=True)
-        if not (path / "library.sqlite").exists() and (foreign := _foreign(path)):
+        if not (path / "library.sqlite").exists() and (foreign := foreign_names(path)):
             # Whose ever folder this is, neither its mode nor what is in it is ours to change.
             raise StoreError(f"{path} is not a store (it holds {foreign[0]}); pass another folder as --store.")
         os.chmod(path, 0o700)

@@ -3,9 +3,13 @@
 A content is a text with its title and date, stored once however many files hold it. It is `pending` until all
 its vectors are written, then published in one transaction. Chunk ids whose vectors are still to be deleted
 wait in `doomed`. Whatever stops a writer, what is published is complete and the next run takes up the rest.
+
+SQLite notices damage to its own structure only. So each content has a seal over all that is said of it, each
+document one over the content that it is: a disk that lost a bit is an error, and never another quote.
 """
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -20,27 +24,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qa.documents import File, text_sha256
+from qa.documents import File, shorten, text_sha256
 from qa.errors import StoreDamaged, StoreError
 from qa.schema import Chunk, Document, DocumentInfo, Sentence, Skipped
 from qa.words import FUNCTION_WORDS
 
-VERSION = "2"  # part of the store's fingerprint: raise it when tables change
+VERSION = "3"  # part of the store's fingerprint: raise it when tables change
 COMMON_SHARE = 0.05  # a term in more of the chunks than this costs more than it tells …
 COMMON_CHUNKS = 2000  # … where it is in at least so many
 RARE_TERMS = 3  # kept when all of a question's terms are common
 MAX_TERMS = 64  # of a question, the rarest
 TITLE_WEIGHT = 0.5
 CACHED_CHARS = 50_000_000
+WHAT_CHARS = 120  # of what is wrong with a damaged file
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE contents (  -- AUTOINCREMENT: a reader may still hold the text of an id that is gone
   id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, published INTEGER NOT NULL DEFAULT 0,
-  sha256 TEXT NOT NULL, text TEXT NOT NULL, title TEXT NOT NULL, date TEXT, pages INTEGER, encoding TEXT NOT NULL);
+  sha256 TEXT NOT NULL, text TEXT NOT NULL, title TEXT NOT NULL, date TEXT, pages INTEGER, encoding TEXT NOT NULL,
+  seal TEXT NOT NULL);
 CREATE TABLE documents (  -- TEXT: what a file system counts in may exceed 63 bits
   path TEXT PRIMARY KEY, content INTEGER NOT NULL REFERENCES contents(id),
-  bytes INTEGER NOT NULL, mtime_ns TEXT NOT NULL, inode TEXT NOT NULL) WITHOUT ROWID;
+  bytes INTEGER NOT NULL, mtime_ns TEXT NOT NULL, inode TEXT NOT NULL, seal TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX documents_content ON documents(content);
 CREATE TABLE sentences (
   content INTEGER NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, kind TEXT NOT NULL,
@@ -59,6 +65,7 @@ _UNSPACED = re.compile(
     r"([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])"
 )
 _SENTENCE = 'start, "end", kind, level, page, locator'
+_FACTS = "key, sha256, title, date, pages, encoding"  # of a content, under its seal
 _HEADING_MARKS = re.compile(r"\A#{1,6}[ \t]+|[ \t]+#+\s*\Z|\r?\n[=-]+\s*\Z")  # Markdown's, not the # of "C#"
 _TOKEN = re.compile(r"[^\W_][\w\u0300-\u036f]*")  # combining marks belong to their letter
 
@@ -111,8 +118,7 @@ class Library:
         if self._is_empty():
             with self.write() as db:
                 if self._is_empty():
-                    for statement in _SCHEMA.split(";\n"):
-                        db.execute(statement)
+                    _create(db)
 
     # -- connections ---------------------------------------------------------------------------
 
@@ -128,6 +134,7 @@ class Library:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA trusted_schema = OFF")
+            db.execute("PRAGMA cell_size_check = ON")  # look at a page before it is used
             self._local.connection = connection
         # Ids begin anew in a store that was rebuilt: what this process remembers would be of other texts.
         if connection.file != self._file or _file_id(self.path) != self._file:
@@ -168,6 +175,8 @@ class Library:
             yield
         except sqlite3.Error as error:
             raise _store_error(error, self.path) from error
+        except (TypeError, ValueError, OverflowError) as error:  # a damaged row may hold another type
+            raise _damaged(self.path, str(error)) from error
 
     def close(self) -> None:
         """Close the connections of all threads; a later call opens another."""
@@ -194,7 +203,8 @@ class Library:
 
     def generation(self) -> int:
         """A number that grows with every change that a question could notice."""
-        return int(self.meta("generation") or 0)
+        with self.read():
+            return int(self.meta("generation") or 0)
 
     def documents(self) -> list[DocumentInfo]:
         """All documents in order of path."""
@@ -204,23 +214,24 @@ class Library:
                 " (SELECT count(*) FROM chunks WHERE content = c.id) AS chunks"
                 " FROM documents d JOIN contents c ON c.id = d.content ORDER BY d.path"
             ).fetchall()
-        return [DocumentInfo(**dict(row)) for row in rows]
+            return [DocumentInfo(**dict(row)) for row in rows]
 
     def signatures(self) -> dict[str, tuple[int, int, int]]:
         """Path → (bytes, mtime in ns, inode) as of indexing."""
         with self.read() as db:
             rows = db.execute("SELECT path, bytes, mtime_ns, inode FROM documents").fetchall()
-        return {row[0]: (row[1], int(row[2]), int(row[3])) for row in rows}
+            return {row[0]: (row[1], int(row[2]), int(row[3])) for row in rows}
 
     def known(self, paths: Sequence[str]) -> dict[str, tuple[str, tuple[int, int, int]]]:
         """Path → (sha256 of its text, signature) for those of the paths that are indexed."""
         with self.read() as db:
             rows = db.execute(
-                "SELECT d.path, c.sha256, d.bytes, d.mtime_ns, d.inode FROM documents d"
+                "SELECT d.path, c.sha256, d.bytes, d.mtime_ns, d.inode, c.key, d.seal FROM documents d"
                 " JOIN contents c ON c.id = d.content WHERE d.path IN (SELECT value FROM json_each(?))",
                 (json.dumps(list(paths)),),
             ).fetchall()
-        return {row[0]: (row[1], (row[2], int(row[3]), int(row[4]))) for row in rows}
+            self._check_seals(rows)
+            return {row[0]: (row[1], (row[2], int(row[3]), int(row[4]))) for row in rows}
 
     def fingerprint(self) -> str:
         """Names what the store holds: equal for equal documents, weights and boundaries."""
@@ -238,7 +249,7 @@ class Library:
         """What the last run left out, and why."""
         with self.read() as db:
             rows = db.execute("SELECT path, reason FROM skipped ORDER BY path").fetchall()
-        return [Skipped(path=row[0], reason=row[1]) for row in rows]
+            return [Skipped(path=row[0], reason=row[1]) for row in rows]
 
     def count_chunks(self, documents: Sequence[str] | None = None) -> int:
         """How many chunks a question may be answered from."""
@@ -310,13 +321,17 @@ class Library:
         with self.read() as db:
             active, values = _active(documents)
             rows = db.execute(
-                'SELECT k.chunk, k.start, k."end", c.id, c.title, c.date, c.sha256 FROM chunks k'
+                'SELECT k.chunk, k.start, k."end", c.id, c.key, c.title, c.date, c.sha256 FROM chunks k'
                 " JOIN contents c ON c.id = k.content"
                 f" WHERE k.chunk IN (SELECT value FROM json_each(?)) AND c.id IN ({active})",
                 (json.dumps(list(chunks)), *values),
             ).fetchall()
+            if any(row["chunk"] != f"{row['key']}-{row['start']}-{row['end']}" for row in rows):
+                raise _damaged(self.path, "a passage is out of place")
             allowed = None if documents is None else frozenset(documents)
             paths = {row["id"]: self._paths(db, row["id"], allowed) for row in rows}
+            if not all(paths.values()):
+                raise _damaged(self.path, "an index is not that of its table")
             found = {
                 row["chunk"]: Passage(
                     chunk=row["chunk"],
@@ -336,8 +351,18 @@ class Library:
         return [found[chunk] for chunk in chunks if chunk in found]
 
     def _paths(self, db: sqlite3.Connection, content: int, allowed: frozenset[str] | None) -> tuple[str, ...]:
-        rows = db.execute("SELECT path FROM documents WHERE content = ? ORDER BY path", (content,))
+        rows = db.execute(
+            "SELECT d.path, c.key, d.seal FROM documents d JOIN contents c ON c.id = d.content"
+            " WHERE d.content = ? ORDER BY d.path",
+            (content,),
+        ).fetchall()
+        self._check_seals(rows)
         return tuple(row[0] for row in rows if allowed is None or row[0] in allowed)
+
+    def _check_seals(self, rows: Iterable[sqlite3.Row]) -> None:
+        """Raises StoreDamaged unless each of these documents (path, key, seal) is the content it was sealed with."""
+        if any(row["seal"] != _document_seal(row["path"], row["key"]) for row in rows):
+            raise _damaged(self.path, "a document is not its text")
 
     def text(self, content: int) -> str:
         """The whole text of a content; raises StoreDamaged where it is not what was indexed."""
@@ -357,17 +382,27 @@ class Library:
     def text_of(self, path: str) -> str | None:
         """The whole text of an indexed document; None where this path is not indexed."""
         with self.read() as db:
-            row = db.execute("SELECT content FROM documents WHERE path = ?", (path,)).fetchone()
-            return None if row is None else self.text(row[0])
+            row = db.execute(
+                "SELECT d.path, d.content, c.key, d.seal FROM documents d JOIN contents c ON c.id = d.content"
+                " WHERE d.path = ?",
+                (path,),
+            ).fetchone()
+            if row is None:
+                return None
+            self._check_seals([row])
+            return self.text(row["content"])
 
     def _stored_text(self, content: int) -> str:
         with self.read() as db:
-            row = db.execute("SELECT text, sha256 FROM contents WHERE id = ?", (content,)).fetchone()
-        if row is None:
-            raise StoreError("a document was replaced while it was being read; ask again.")
-        text: str = row["text"]
-        if text_sha256(text) != row["sha256"]:
-            raise StoreDamaged(f"{self.path} holds a damaged text; run `qa check` to rebuild the store.")
+            row = db.execute(f"SELECT text, seal, {_FACTS} FROM contents WHERE id = ?", (content,)).fetchone()
+            if row is None:
+                raise StoreError("a document was replaced while it was being read; ask again.")
+            text: str = row["text"]
+            if not isinstance(text, str) or text_sha256(text) != row["sha256"]:
+                raise _damaged(self.path, "a text is not what was indexed")
+            sentences = db.execute(f"SELECT {_SENTENCE} FROM sentences WHERE content = ? ORDER BY start", (content,))
+            if row["seal"] != _seal(tuple(row[2:]), map(tuple, sentences)):
+                raise _damaged(self.path, "a text's sentences are not those that were indexed")
         return text
 
     def sentences(self, content: int, start: int, end: int) -> list[Sentence]:
@@ -442,23 +477,37 @@ class Library:
         """Raises StoreDamaged unless all that is stored keeps the laws of texts, chunks and index."""
         with self.read() as db:
             if db.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
-                raise StoreDamaged(f"{self.path} is damaged.")
+                raise _damaged(self.path, "its pages")
             for content, key in db.execute("SELECT id, key FROM contents").fetchall():
                 text, parts = self._stored_text(content), self.chunks_of(content)
                 sentences = self.sentences(content, 0, len(text))
                 named = all(part.id == f"{key}-{part.start}-{part.end}" for part in parts)
                 if not (named and _cover(text, parts) and _cover(text, sentences)):
-                    raise StoreDamaged(f"{self.path} holds damaged passages.")
+                    raise _damaged(self.path, "passages are lost or out of place")
             lost = "SELECT 1 FROM documents WHERE content NOT IN (SELECT id FROM contents WHERE published)"
+            self._check_seals(
+                db.execute("SELECT d.path, c.key, d.seal FROM documents d JOIN contents c ON c.id = d.content")
+            )
             if db.execute(lost).fetchone():
-                raise StoreDamaged(f"{self.path} holds a document without its text.")
-            indexed = db.execute(
-                "SELECT k.id FROM chunks k JOIN contents c ON c.id = k.content WHERE c.published ORDER BY k.id"
-            ).fetchall()
-            if [row[0] for row in indexed] != [row[0] for row in db.execute("SELECT rowid FROM words ORDER BY rowid")]:
-                raise StoreDamaged(f"{self.path} holds a damaged word index.")
+                raise _damaged(self.path, "a document has no text")
+            for table in ("chunks", "sentences"):
+                if db.execute(f"SELECT 1 FROM {table} WHERE content NOT IN (SELECT id FROM contents)").fetchone():
+                    raise _damaged(self.path, "passages of no text")
+            if not _is_as_made_anew(db):
+                raise _damaged(self.path, "its tables or its word index are not those of the texts")
         with self.write() as db:
             db.execute("INSERT INTO words(words) VALUES ('integrity-check')")
+
+    def copy_to(self, path: Path) -> None:
+        """Write what the library is at this moment to a new file, whoever writes meanwhile."""
+        with self._translated():
+            copy = sqlite3.connect(path)
+            try:
+                self._connect().backup(copy)  # by pages; the file itself lacks what stands in the log
+            except sqlite3.Error as error:
+                raise _store_error(error, path if "full" in str(error) else self.path) from error
+            finally:
+                copy.close()
 
     # -- writing (the one writer's) ------------------------------------------------------------
 
@@ -470,16 +519,15 @@ class Library:
 
     def add_pending(self, key: str, document: Document, sentences: Iterable[Sentence], chunks: Iterable[Chunk]) -> int:
         """Store a content that no question sees yet; returns its id."""
+        facts = (key, document.sha256, document.title, document.date, document.pages, document.encoding)
+        rows = sorted((s.start, s.end, s.kind, s.level, s.page, s.locator) for s in sentences)
         with self.write() as db:
             db.execute(
-                "INSERT INTO contents(key, sha256, text, title, date, pages, encoding) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (key, document.sha256, document.text, document.title, document.date, document.pages, document.encoding),
+                f"INSERT INTO contents(text, seal, {_FACTS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (document.text, _seal(facts, rows), *facts),
             )
             content: int = db.execute("SELECT last_insert_rowid()").fetchone()[0]
-            db.executemany(
-                "INSERT INTO sentences VALUES (?, ?, ?, ?, ?, ?, ?)",
-                ((content, s.start, s.end, s.kind, s.level, s.page, s.locator) for s in sentences),
-            )
+            db.executemany("INSERT INTO sentences VALUES (?, ?, ?, ?, ?, ?, ?)", ((content, *row) for row in rows))
             db.executemany(
                 'INSERT INTO chunks(chunk, content, start, "end") VALUES (?, ?, ?, ?)',
                 ((chunk.id, content, chunk.start, chunk.end) for chunk in chunks),
@@ -497,12 +545,12 @@ class Library:
     def publish(self, content: int, file: File) -> None:
         """Let `file` be this content from now on, in place of what it was. All its vectors must be written."""
         with self.write() as db:
-            row = db.execute("SELECT text, title, published FROM contents WHERE id = ?", (content,)).fetchone()
+            row = db.execute("SELECT key, text, title, published FROM contents WHERE id = ?", (content,)).fetchone()
             if not row["published"]:
                 db.executemany("INSERT INTO words(rowid, text, title) VALUES (?, ?, ?)", _words(db, content, row))
                 db.execute("UPDATE contents SET published = 1 WHERE id = ?", (content,))
-            values = (file.name, content, *_signature(file))
-            db.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)", values)
+            values = (file.name, content, *_signature(file), _document_seal(file.name, row["key"]))
+            db.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?)", values)
             db.execute("DELETE FROM skipped WHERE path = ?", (file.name,))
             _advance(db)
 
@@ -555,6 +603,46 @@ class Library:
 def search_text(text: str) -> str:
     """`text` with one form for each letter, and a space around those of the scripts that put none between words."""
     return _UNSPACED.sub(r" \1 ", unicodedata.normalize("NFKC", text))
+
+
+def _create(db: sqlite3.Connection) -> None:
+    for statement in _SCHEMA.split(";\n"):
+        db.execute(statement)
+
+
+def _is_as_made_anew(db: sqlite3.Connection) -> bool:
+    """Whether tables are defined as they are today, and the word index has every word at its place and no other."""
+    tables = "SELECT type, name, sql FROM main.sqlite_master ORDER BY name"
+    lengths = "SELECT id, sz FROM words_docsize ORDER BY id"
+    places = "SELECT term, doc, col, offset FROM temp.places"
+    anew = sqlite3.connect("", isolation_level=None)  # a file of SQLite's own, gone when it is closed
+    try:
+        anew.execute("BEGIN")
+        _create(anew)
+        for row in db.execute("SELECT id, text, title FROM contents WHERE published"):
+            anew.executemany("INSERT INTO words(rowid, text, title) VALUES (?, ?, ?)", _words(db, row["id"], row))
+        for one in (db, anew):  # both within a transaction that is rolled back
+            one.execute("CREATE VIRTUAL TABLE temp.places USING fts5vocab(main, words, 'instance')")
+        return all(
+            one is not None and tuple(one) == other
+            for query in (tables, lengths, places)
+            for one, other in itertools.zip_longest(db.execute(query), anew.execute(query))
+        )
+    finally:
+        anew.close()
+
+
+def _seal(facts: tuple[Any, ...], sentences: Iterable[tuple[Any, ...]]) -> str:
+    """Changes with anything that is said of a content, its sentences included (in order of start)."""
+    digest = hashlib.sha256(repr(facts).encode())
+    for one in sentences:
+        digest.update(repr(one).encode())
+    return digest.hexdigest()
+
+
+def _document_seal(path: str, key: str) -> str:
+    """Changes when a path or the content that it stands for does."""
+    return hashlib.sha256(repr((path, key)).encode()).hexdigest()[:16]
 
 
 def _slice(text: str, sentences: Sequence[Sentence]) -> str:
@@ -612,11 +700,24 @@ def _store_error(error: sqlite3.Error, path: Path) -> StoreError:
         return disk_error(OSError(errno.ENOSPC, text), path.parent)
     if "locked" in text or "busy" in text:
         return StoreError(f"{path} is in use by another program; try again when it has finished.")
-    if "readonly" in text or "unable to open" in text:
+    if "unable to open" in text or ("readonly" in text and not _may_write(path)):
         return disk_error(OSError(errno.EACCES, text), path)
-    if any(sign in text for sign in ("malformed", "not a database", "no such table", "no such column", "corrupt")):
-        return StoreDamaged(f"{path} is damaged ({text}); run `qa check` to rebuild the store.")
-    return StoreError(f"{path} cannot be used ({text}); run `qa check`.")
+    if "disk I/O error" in text:
+        return disk_error(OSError(errno.EIO, text), path)
+    if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+        return StoreError(f"{path} cannot be used ({text}); start this program again.")
+    return _damaged(path, text)  # whatever else SQLite finds wrong with what it once wrote itself
+
+
+def _damaged(path: Path, what: str) -> StoreDamaged:
+    what = shorten(what.partition(" with text ")[0], WHAT_CHARS)  # SQLite may cite what it cannot decode
+    return StoreDamaged(f"{path} is damaged ({what}); run `qa check` to rebuild the store.")
+
+
+def _may_write(path: Path) -> bool:
+    """Whether permissions let this process write there; a damaged header, too, reads as `readonly`."""
+    effective = os.access in os.supports_effective_ids
+    return all(os.access(one, os.W_OK, effective_ids=effective) for one in (path, path.parent))
 
 
 def _file_id(path: Path) -> tuple[int, int] | None:

@@ -1,14 +1,19 @@
 """Files that a person uploaded: kept in the store under a safe name, dropped only by a person."""
 
+import json
 import os
 import re
+import secrets
+import shutil
 import unicodedata
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from qa.documents import File, read_document, signature
 from qa.errors import DocumentError
 from qa.formats import READERS
-from qa.indexing import UPLOADS, Store
+from qa.indexing import INCOMING, UPLOADERS, UPLOADS, Store
 from qa.library import disk_error
 
 WAIT_S = 60.0  # for another run of indexing to end
@@ -26,38 +31,94 @@ def safe_name(name: str) -> str:
     return (stem.encode()[:room].decode("utf-8", "ignore").strip(" .") or "upload") + ending
 
 
-def put(store: Store, name: str, data: bytes, *, max_file_mb: float) -> str:
-    """Keep the file if it can be indexed; returns its path among the documents. Writer only.
+@contextmanager
+def putting(store: Store, name: str, data: bytes, *, max_file_mb: float, owner: str | None = None) -> Iterator[str]:
+    """Keep the file if it can be indexed; gives its path among the documents, to index inside. Writer only.
 
-    It is read first in a place that is not indexed, then moved: indexing never meets half a file.
+    Where indexing fails, what was there before is back. The file is read first in a place that is not indexed, then
+    moved: indexing never meets half a file. With an `owner`, only an own upload is replaced.
     """
     name = safe_name(name)
     if Path(name).suffix.lower() not in READERS:
         raise DocumentError(f"{name}: this format is not supported (supported: {' '.join(sorted(READERS))})")
-    incoming = store.path / "incoming" / name
+    kept = store.uploads / name
+    unique = secrets.token_hex(8)  # another chat on this store may be at the same name
+    incoming, before = (store.path / INCOMING / f"{unique}-{what}-{name}" for what in ("new", "old"))
     try:
         for folder in (incoming.parent, store.uploads):
             folder.mkdir(mode=0o700, exist_ok=True)
-        if not (store.uploads / name).exists() and len(os.listdir(store.uploads)) >= MAX_UPLOADS:
+        _raise_unless_own(store, name, owner)
+        if not kept.exists() and len(os.listdir(store.uploads)) >= MAX_UPLOADS:
             raise DocumentError(f"{name}: there are {MAX_UPLOADS:,} uploads already; delete some first")
-        with open(incoming, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        _write(incoming, data)
         read_document(File(incoming, UPLOADS + name, signature(incoming.stat())), max_file_mb=max_file_mb)
-        os.replace(incoming, store.uploads / name)
+        if kept.exists():
+            shutil.copy2(kept, before)
+        uploaders = _uploaders(store)
+        _note_uploaders(store, {**uploaders, name: owner})  # first: a file without an owner would be nobody's to delete
+        os.replace(incoming, kept)
+        try:
+            yield UPLOADS + name
+        except BaseException:
+            os.replace(before, kept) if before.exists() else kept.unlink(missing_ok=True)
+            _note_uploaders(store, uploaders)
+            raise
     except DocumentError as error:
         raise error if str(error).startswith(name) else DocumentError(f"{name}: {error}") from None
     except OSError as error:
         raise disk_error(error, store.uploads) from None
     finally:
-        incoming.unlink(missing_ok=True)
-    return UPLOADS + name
+        for left in (incoming, before):
+            left.unlink(missing_ok=True)
 
 
-def remove(store: Store, path: str) -> None:
+def remove(store: Store, path: str, *, owner: str | None = None) -> None:
     """Delete the uploaded file of this path; raises DocumentError where there is none. Writer only."""
     name = path.removeprefix(UPLOADS)
     if not path.startswith(UPLOADS) or name not in (os.listdir(store.uploads) if store.uploads.is_dir() else ()):
         raise DocumentError(f"{path} is not an upload; files of the folder are deleted there")
+    _raise_unless_own(store, name, owner)
     (store.uploads / name).unlink()
+    _note_uploaders(store, {**_uploaders(store), name: None})
+
+
+def forget_gone(store: Store) -> list[str]:
+    """Forget who uploaded the files that are not there; returns their names. Writer only."""
+    uploaders = _uploaders(store)
+    gone = sorted(name for name in uploaders if not (store.uploads / name).is_file())
+    if gone:
+        _note_uploaders(store, {**uploaders, **dict.fromkeys(gone)})
+    return gone
+
+
+def _raise_unless_own(store: Store, name: str, owner: str | None) -> None:
+    """Without log-in there are no owners, and everybody may do everything."""
+    if owner is not None and (store.uploads / name).exists() and _uploaders(store).get(name) != owner:
+        raise DocumentError(f"{name}: somebody else uploaded this; only they can replace or delete it")
+
+
+def _uploaders(store: Store) -> dict[str, str]:
+    """File name → who uploaded it, for those uploaded with log-in. What cannot be read is nobody's."""
+    try:
+        known = json.loads((store.path / UPLOADERS).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return {str(name): str(owner) for name, owner in known.items()} if isinstance(known, dict) else {}
+
+
+def _note_uploaders(store: Store, uploaders: Mapping[str, str | None]) -> None:
+    """Replace the record, all or nothing."""
+    known = {name: owner for name, owner in uploaders.items() if owner}
+    if known == _uploaders(store):
+        return
+    partial = store.path / INCOMING / f"{secrets.token_hex(8)}-{UPLOADERS}"
+    partial.parent.mkdir(mode=0o700, exist_ok=True)
+    _write(partial, json.dumps(known, ensure_ascii=False).encode())
+    os.replace(partial, store.path / UPLOADERS)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

@@ -120,6 +120,13 @@ class Vectors:
                 shutil.rmtree(self.folder)
             self._write_state(writes + 1, IDLE)
 
+    @contextmanager
+    def still(self) -> Iterator[bool]:
+        """No call is under way inside, so that the files can be copied; False where they are not fit for it."""
+        with self._turn():
+            self.close()
+            yield self._read_state()[1] == IDLE
+
     # -- taking turns --------------------------------------------------------------------------
 
     def _call(self, action: Callable[..., T], *args: Any, writes: bool = False) -> T:

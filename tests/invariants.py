@@ -76,11 +76,16 @@ def probability(answer: Answered | Refused) -> None:
         assert 0 <= quote.score <= 1
 
 
-def currently_in_folder(answer: Answered | Refused, folder: Path) -> None:
-    """Promise 6: nothing is cited that is not in the folder as it is now."""
+def currently_in_folder(answer: Answered | Refused, folder: Path, uploads: Path | None = None) -> None:
+    """Promise 6: nothing is cited that is not in the folder, or among the uploads, as it is now."""
     for quote in quotes_of(answer):
-        assert (folder / quote.document).is_file(), f"{quote.document} is gone"
-        exact_slice(quote, file_text(folder / quote.document))
+        assert _file(quote, folder, uploads).is_file(), f"{quote.document} is gone"
+        exact_slice(quote, file_text(_file(quote, folder, uploads)))
+
+
+def _file(quote: Quote, folder: Path, uploads: Path | None) -> Path:
+    uploaded = uploads if quote.document.startswith("uploads/") else None
+    return uploaded.parent / quote.document if uploaded else folder / quote.document
 
 
 def chunk_laws(text: str, chunks: Sequence[Chunk]) -> None:
@@ -103,11 +108,11 @@ def quotes_of(answer: Answered | Refused) -> Sequence[Quote]:
     return answer.quotes if isinstance(answer, Answered) else answer.nearest
 
 
-def every_promise(answer: Answered | Refused, folder: Path) -> None:
-    """All laws that an answer can keep or break by itself."""
+def every_promise(answer: Answered | Refused, folder: Path, uploads: Path | None = None) -> None:
+    """All laws that an answer can keep or break by itself. `uploads`: the store's folder of that name."""
     typed_result(answer)
     probability(answer)
     right_place(answer)
-    currently_in_folder(answer, folder)
+    currently_in_folder(answer, folder, uploads)
     for quote in quotes_of(answer):
-        whole_sentences(quote, file_text(folder / quote.document))
+        whole_sentences(quote, file_text(_file(quote, folder, uploads)))

@@ -213,13 +213,14 @@ def published_is_complete(store: Store) -> None:
 
 
 def equals_folder(store: Store, folder: Path) -> None:
-    """After a run: exactly the folder's documents, each text its file's, lawful chunks, no vector besides theirs."""
+    """After a run: exactly the folder's documents and uploads, each its file's text, lawfully cut, no vector beside."""
     published_is_complete(store)
     documents = {one.path: one for one in store.library.documents()}
-    names = sorted(one.relative_to(folder).as_posix() for one in folder.rglob("*") if one.is_file())
-    assert sorted(documents) == names
-    for name in names:
-        text = file_text(folder / name)
+    files = {one.relative_to(folder).as_posix(): one for one in folder.rglob("*") if one.is_file()}
+    files |= {f"uploads/{one.name}": one for one in store.uploads.glob("*")}
+    assert sorted(documents) == sorted(files)
+    for name, file in files.items():
+        text = file_text(file)
         assert documents[name].sha256 == hashlib.sha256(text.encode()).hexdigest(), f"{name} is not the file's text"
         content = store.library.passages(store.library.chunk_ids([name]))[0].content
         chunk_laws(text, store.library.chunks_of(content))

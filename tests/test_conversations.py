@@ -233,3 +233,26 @@ def test_rated_answers_are_eval_cases(kept: Conversations, tmp_path: Path) -> No
     assert len(down.turns) == 4
     assert all(isinstance(case, Case) for case in (up, refusal, down))
     assert as_cases([one], {"hours.md": "Another text."}) == "", "what cannot be placed is left out"
+
+
+def test_two_chats_on_one_store_write_the_same_conversation_side_by_side(tmp_path: Path) -> None:
+    """Each has a half-written file of its own: neither takes the other's away, and what is kept is always whole."""
+    first, second = Conversations(tmp_path), Conversations(tmp_path)
+    kept = first.add(ADA, None, answered())
+    failed: list[BaseException] = []
+
+    def rename(talk: Conversations, title: str) -> None:
+        try:
+            for number in range(60):
+                talk.rename(ADA, kept.id, f"{title} {number}")
+                assert talk.get(ADA, kept.id).title.split()[0] in ("first", "second")
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=rename, args=pair) for pair in ((first, "first"), (second, "second"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert [path.name for path in (tmp_path / ADA).iterdir()] == [f"{kept.id}.json"]

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import resource
 import shutil
 import stat
@@ -252,6 +253,45 @@ def test_a_store_in_a_read_only_place(home: Path) -> None:
         with pytest.raises(StoreError, match=r"Permission denied.*--store") as caught:
             Store(home / "closed" / "store", docs)
         one_line(caught.value)
+
+
+def remount(disk: Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", "tmpfs", str(disk)], check=True)
+
+
+def test_a_disk_that_becomes_read_only(home: Path) -> None:
+    """What was indexed stays, what is told is one line, and the next run goes on once it can.
+
+    Where mounting is not allowed, every file and folder is closed to the person that the test runs as.
+    """
+    disk, place = home / "disk", home / "disk" / "store"
+    with nobody():
+        disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)]
+    mounted = shutil.which("mount") and not subprocess.run(mount, capture_output=True).returncode
+    try:
+        with contextlib.nullcontext() if mounted else nobody():
+            docs = fill(home / "docs", {"a.txt": "The harbour was rebuilt.\n"})
+            open_and_run(place, docs)
+            fill(docs, {"b.txt": "A ferry crossed the river.\n"})
+            if mounted:
+                remount(disk, "ro")
+            for path in [] if mounted else place.rglob("*"):
+                close_door(path, 0o500 if path.is_dir() else 0o400)
+            with pytest.raises(StoreError) as caught:
+                open_and_run(place, docs)
+            assert re.search(r"read-?only|permission", one_line(caught.value), re.IGNORECASE)
+            if mounted:
+                remount(disk, "rw")
+            for path in place.rglob("*"):
+                close_door(path, 0o700)
+            with closing(Store(place, docs)) as store:
+                published_is_complete(store)
+                run(store)
+                equals_folder(store, docs)
+    finally:
+        if mounted:
+            subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 # -- wrong places ------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import logging
 import os
 import random
 import shutil
+import stat
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -37,6 +38,7 @@ from tests.stores import (
     stored_vectors,
 )
 from tests.test_kill import STEPS, prepare
+from ui.conversations import Conversations
 
 A = "The harbour was rebuilt in 1834. The old bridge was sold.\n"
 B = "A ferry crossed the river. Its captain was called Ilse.\n"
@@ -536,6 +538,39 @@ def test_check_reads_files_that_pretend_not_to_have_changed(tmp_path: Path, conf
     with closing(Store(tmp_path / "store", docs)) as store:
         assert not run(store), "size, time and inode are the same"
     assert check_store(tmp_path / "store", docs, config).repaired == ("a.txt was replaced to match the folder.",)
+
+
+def test_check_closes_what_others_may_read_and_names_what_it_cannot_mend(tmp_path: Path, config: Config) -> None:
+    docs = fill(tmp_path / "docs", {"a.txt": A})
+    place = tmp_path / "store"
+    with closing(Assistant(Store(place, docs), config, Trusting())) as assistant:
+        assistant.add_upload("b.txt", B.encode(), owner="0" * 32)
+        talk = Conversations(place / "conversations")
+        kept = talk.add("0" * 32, None, assistant.ask(""))
+        broken = talk.add("1" * 32, None, assistant.ask(""))
+    assert check_store(place, docs, config).repaired == ()
+    os.chmod(place, 0o755)
+    os.chmod(place / "uploads" / "b.txt", 0o644)
+    old, young = (place / "conversations" / ("0" * 32) / f"{name}.partial" for name in ("old", "young"))
+    for partial in (old, young):
+        partial.touch(mode=0o600)
+    os.utime(old, (1, 1))
+    (place / "uploads" / "b.txt").rename(place / "uploads" / "c.txt")
+    (place / "conversations" / ("1" * 32) / f"{broken.id}.json").write_text('{"id": "half')
+    report = check_store(place, docs, config)
+    assert set(report.repaired) == {
+        "store was open to others.",
+        "c.txt was open to others.",
+        "old.partial was left half written.",
+        "b.txt was noted as uploaded, but is gone.",
+        "uploads/b.txt was dropped to match the folder.",
+        "uploads/c.txt was added to match the folder.",
+    }
+    assert report.unreadable == (f"conversations/{'1' * 32}/{broken.id}.json",)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (place, place / "uploads" / "c.txt")] == [0o700, 0o600]
+    assert talk.get("0" * 32, kept.id) == kept
+    assert young.exists(), "a chat may be at it"
+    assert check_store(place, docs, config).repaired == ()
 
 
 # -- another version ---------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from qa.indexing import Store, sync
 from tests.invariants import every_promise
 from tests.stores import Child, Folder, TextEmbedder, Trusting, equals_folder, published_is_complete
 
-KILLS = 200
+KILLS = 200 * int(os.environ.get("QA_FAULT_ROUNDS", "1"))
 CHAINS = 4
 AT_ONCE = 2
 STEPS = {

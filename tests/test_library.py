@@ -235,6 +235,15 @@ DAMAGE = {
     "a content not published": "UPDATE contents SET published = 0 WHERE id = 1",
     "a lost index row": "DELETE FROM words_docsize WHERE id = 1",
     "a lost index": "DELETE FROM words_data WHERE id > 100",
+    "another title": "UPDATE contents SET title = 'Another' WHERE id = 1",
+    "another date": "UPDATE contents SET date = '1999' WHERE id = 2",
+    "another sentence": "UPDATE sentences SET kind = 'item' WHERE start = 0",
+    "a shorter sentence": 'UPDATE sentences SET "end" = "end" - 1 WHERE start = 0',
+    "another's text": "UPDATE documents SET content = 2 WHERE path = 'a.txt'",
+    "another path": "UPDATE documents SET path = 'c.txt' WHERE path = 'a.txt'",
+    "words of no text": "INSERT INTO words(rowid, text, title) VALUES (99, 'harbour', '')",
+    "other words": "INSERT INTO words(rowid, text, title) VALUES (1, 'lantern', '')",
+    "sentences of no text": "INSERT INTO sentences VALUES (99, 0, 9, 'text', 0, NULL, NULL)",
 }
 
 
@@ -500,7 +509,10 @@ def test_20_000_names_of_one_text_are_found_in_seconds(library: Library) -> None
     content = publish(library, "a.txt", TEXT)
     names = [f"{number}.txt" for number in range(20_000)]
     with library.write() as db:
-        db.executemany("INSERT INTO documents VALUES (?, ?, 1, '1', '1')", [(name, content) for name in names])
+        key = db.execute("SELECT key FROM contents").fetchone()[0]
+        seal = library_module._document_seal
+        rows = [(name, content, seal(name, key)) for name in names]
+        db.executemany("INSERT INTO documents VALUES (?, ?, 1, '1', '1', ?)", rows)
     began = time.monotonic()
     passages = library.passages([chunk for chunk, _ in library.search("harbour", 30, names)], names)
     assert {len(one.also_in) for one in passages} == {19_999}

@@ -46,9 +46,16 @@ def test_commands_and_targets_exist(tmp_path: Path) -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert set(re.findall(r"^make ([a-z-]+)", README, re.MULTILINE)) <= set(targets)
     known = run("qa --help", tmp_path).stdout
-    for name in ("ask", "index", "documents", "check", "forget"):
+    for name in ("ask", "index", "documents", "check", "backup", "forget"):
         assert f"\n  {name} " in known
         assert f"`{name}`" in README or f"qa {name}" in README
+
+
+def test_named_tests_exist() -> None:
+    named = set(re.findall(r"`(test_\w+)`", README))
+    assert len(named) > 15
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "tests").glob("test_*.py"))
+    assert named <= set(re.findall(r"def (test_\w+)", sources))
 
 
 def test_named_files_exist() -> None:
@@ -60,7 +67,7 @@ def test_named_files_exist() -> None:
 
 
 def test_help_is_one_screen(tmp_path: Path) -> None:
-    for command in ("qa --help", "qa ask --help", "qa index --help"):
+    for command in ("qa --help", "qa ask --help", "qa index --help", "qa backup --help"):
         done = run(command, tmp_path)
         assert done.returncode == 0
         assert len(done.stdout.splitlines()) <= 24

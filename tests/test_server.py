@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +25,9 @@ from qa.errors import QAError
 from qa.schema import Answered, Refused
 from tests.chatting import chat_server, write_folder
 from tests.conftest import ROOT
-from ui.guard import COOKIE, Guard, Limit, load_passwords, read_passwords, token_in
+from tests.stores import fill
+from ui.guard import ALL_FAILURES, COOKIE, SLOW_S, Guard, Limit, load_passwords, read_passwords, token_in
+from ui.incoming import Incoming
 from ui.server import bind, check_binding, create
 
 USERS = {"ada": "correct horse", "bob": "battery staple"}
@@ -85,8 +89,9 @@ def test_a_body_without_a_length_is_limited_too(url: str) -> None:
         for _ in range(60):
             yield b"a" * 100_000
 
-    with pytest.raises(httpx.HTTPError):
-        httpx.post(f"{url}ask", content=parts()).raise_for_status()
+    response = httpx.post(f"{url}ask", content=parts())
+    assert response.status_code == 413
+    assert "at most 4,000,000 bytes" in response.json()["error"]
     assert httpx.post(f"{url}ask", json={"question": "Who is the lifeguard?"}).status_code == 200
 
 
@@ -209,7 +214,40 @@ def test_wrong_passwords_run_out(config: Config, tmp_path: Path) -> None:
     options = {"users": USERS, "loopback": False}
     with chat_server(write_folder(tmp_path / "docs"), tmp_path / "store", config, **options) as (url, _):
         codes = [httpx.get(url, auth=("ada", f"guess {n}")).status_code for n in range(12)]
+        others = [httpx.get(url, auth=("bob", USERS["bob"])).status_code, httpx.get(url).status_code]
+        nobody = [httpx.get(url, auth=(f"name {n}", "guess")).status_code for n in range(12)]
+        right = httpx.get(url, auth=("ada", USERS["ada"])).status_code
     assert codes == [401] * 10 + [429] * 2
+    assert others == [200, 401], "who shares an address with a guesser is not locked out"
+    assert nobody == [401] * 10 + [429] * 2, "made-up names are counted together"
+    assert right == 429
+
+
+def test_many_wrong_passwords_from_anywhere_slow_the_next_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await JSONResponse({})(scope, receive, send)
+
+    slept: list[float] = []
+    real = asyncio.sleep
+
+    async def sleep(seconds: float, *args: Any) -> None:
+        slept.append(seconds)
+        await real(0)
+
+    monkeypatch.setattr("ui.guard.asyncio.sleep", sleep)
+
+    async def guessing() -> list[int]:
+        guard: Any = Guard(app, users=USERS, loopback=False, upload_bytes=10)
+        codes = []
+        for number in range(ALL_FAILURES + 5):
+            transport = httpx.ASGITransport(guard, client=(f"10.0.0.{number}", 1))
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+                codes.append((await client.get("/", auth=("ada", "guess"))).status_code)
+                codes.append((await client.get("/", auth=("ada", USERS["ada"]))).status_code)
+        return codes
+
+    assert asyncio.run(guessing()) == [401, 200] * (ALL_FAILURES + 5), "nobody is locked out"
+    assert slept.count(SLOW_S) == 5
 
 
 def test_the_rate_is_limited() -> None:
@@ -242,6 +280,90 @@ def test_an_upload_has_a_largest_size(config: Config, tmp_path: Path) -> None:
             for size in (1000, 20_000, 300_000)
         ]
     assert codes == [200, 413, 413], "of one file, and of all together before they are read"
+
+
+def test_an_upload_without_a_length_has_one_too(config: Config, tmp_path: Path) -> None:
+    def parts() -> Iterator[bytes]:
+        for number in range(40):
+            yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="%d.txt"\r\n\r\n' % number
+            yield b"a" * 9000 + b"\r\n"
+
+    small = replace(config, max_file_mb=0.01)
+    with chat_server(write_folder(tmp_path / "docs"), tmp_path / "store", small) as (url, _):
+        kind = {"Content-Type": "multipart/form-data; boundary=x"}
+        response = httpx.post(f"{url}gradio_api/upload", content=parts(), headers=kind)
+        assert response.status_code == 413
+        assert "at most 200,000 bytes" in response.json()["error"]
+
+
+def test_uploads_that_nothing_takes_up_have_a_limit(config: Config, tmp_path: Path) -> None:
+    small = replace(config, max_file_mb=0.01)
+    with chat_server(write_folder(tmp_path / "docs"), tmp_path / "store", small) as (url, assistant):
+
+        def upload(number: int) -> int:
+            files = [("files", (f"{number}-{one}.txt", os.urandom(4500).hex())) for one in range(20)]
+            return httpx.post(f"{url}gradio_api/upload", files=files).status_code
+
+        codes = [upload(number) for number in range(4)]
+        assert codes == [200, 200, 503, 503]
+        incoming = assistant.store.path / "incoming"
+        sent = [path for path in incoming.rglob("*") if path.is_file()]
+        assert sum(path.stat().st_size for path in sent) <= 400_000
+        for path in sent:
+            os.utime(path, (1, 1))
+        assert upload(5) == 200
+        assert not any(path.exists() for path in sent)
+
+
+def test_room_for_uploads_is_shared_and_swept_by_age_alone(tmp_path: Path) -> None:
+    incoming = Incoming(tmp_path, 100)
+    with incoming.room(60) as first, incoming.room(60) as second:
+        assert (first, second) == (True, False)
+        with incoming.room(40) as third:
+            assert third
+    with incoming.room(100) as fits:
+        assert fits
+    fill(tmp_path, {"ab/mine.txt": "x" * 30, "cd/another.txt": "y" * 50})
+    (tmp_path / "link").symlink_to("/etc")
+    os.utime(tmp_path / "ab" / "mine.txt", (1, 1))
+    os.utime(tmp_path / "ab", (1, 1))
+    assert 50 <= incoming.sweep() < 60
+    assert not (tmp_path / "ab" / "mine.txt").exists()
+    assert (tmp_path / "cd" / "another.txt").exists(), "what is young may be another chat's"
+    incoming.sweep(now_s=time.time() + 10_000)
+    assert list(tmp_path.iterdir()) == [] or not any(path.is_file() for path in tmp_path.rglob("*"))
+    assert Path("/etc").is_dir()
+
+
+def test_a_second_chat_leaves_the_uploads_of_the_first(served: tuple[str, Assistant]) -> None:
+    url, assistant = served
+    sent = httpx.post(f"{url}gradio_api/upload", files={"files": ("a.txt", b"On its way.")}).json()[0]
+    create(assistant)
+    assert Path(sent).read_bytes() == b"On its way."
+
+
+def test_what_is_added_is_answered_from_while_the_chat_runs(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qa.following.LOOK_S", 0.05)
+    docs = write_folder(tmp_path / "docs")
+
+    def ask() -> Any:
+        return httpx.post(f"{url}ask", json={"question": "Who steers the ferry?"}).json()
+
+    with chat_server(docs, tmp_path / "store", config, warm=True) as (url, _):
+        assert ask()["status"] == "refused"
+        (docs / "ferry.txt").write_text("Mia Holm steers the ferry.")
+        end = time.monotonic() + 30
+        while ask()["status"] == "refused":
+            assert time.monotonic() < end
+        assert ask()["quotes"][0]["document"] == "ferry.txt"
+        (docs / "ferry.txt").unlink()
+        gone = ask()
+        assert gone["status"] == "refused"
+        assert "Mia" not in json.dumps(gone["nearest"])
+    names = [thread.name for thread in threading.enumerate() if "follow" in thread.name]
+    assert names == [], "it ends with the server"
 
 
 def test_it_is_not_open_to_a_network_without_log_in() -> None:

@@ -150,6 +150,51 @@ def test_a_safe_name_is_one_visible_file(name: str) -> None:
     assert safe_name(safe) == safe
 
 
+def test_with_log_in_only_the_uploader_replaces_and_deletes(assistant: Assistant) -> None:
+    ada, bob = "0" * 32, "1" * 32
+    assistant.add_upload("garden.txt", GARDEN.encode(), owner=ada)
+    for forbidden in (
+        lambda: assistant.add_upload("garden.txt", b"Something else.", owner=bob),
+        lambda: assistant.delete_upload("uploads/garden.txt", owner=bob),
+    ):
+        with pytest.raises(DocumentError, match=r"^garden\.txt: somebody else uploaded this"):
+            forbidden()
+    assert assistant.text("uploads/garden.txt") == GARDEN
+    assistant.add_upload("garden.txt", (GARDEN * 2).encode(), owner=ada)
+    record = assistant.store.path / "uploaders.json"
+    assert record.stat().st_mode & 0o777 == 0o600
+    assistant.delete_upload("uploads/garden.txt", owner=ada)
+    assert record.read_text() == "{}"
+    assistant.add_upload("garden.txt", b"Bob's garden.", owner=bob)  # the name is free again
+    record.write_text("damaged {")
+    with pytest.raises(DocumentError, match="somebody else"):  # what cannot be read makes nobody its owner
+        assistant.delete_upload("uploads/garden.txt", owner=bob)
+    assistant.add_upload("garden.txt", GARDEN.encode())  # without log-in everybody may do everything
+    assistant.delete_upload("uploads/garden.txt")
+
+
+@pytest.mark.parametrize("error", [StoreError("the disk is full."), KeyboardInterrupt()])
+def test_where_indexing_fails_the_old_upload_is_back(
+    assistant: Assistant, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    ada, bob = "0" * 32, "1" * 32
+    assistant.add_upload("garden.txt", GARDEN.encode(), owner=ada)
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(assistant, "refresh", fail)
+        for name, owner in (("garden.txt", ada), ("new.txt", bob)):
+            with pytest.raises(type(error)):
+                assistant.add_upload(name, b"Something else.", owner=owner)
+    assert [path.name for path in (assistant.store.path / "uploads").iterdir()] == ["garden.txt"]
+    assert not list((assistant.store.path / "incoming").glob("*"))
+    assistant.refresh()
+    assert assistant.text("uploads/garden.txt") == GARDEN
+    assistant.delete_upload("uploads/garden.txt", owner=ada)
+
+
 def test_a_full_disk_is_one_line(assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from qa.errors import QAError
+from qa.terminal import end_on_interrupt, terminal_progress
 from ui.start import quick
 
 
@@ -37,6 +38,7 @@ def main(
     mcp: bool,
 ) -> None:
     """Open the web chat."""
+    end_on_interrupt()
     with quick():
         from qa.assistant import Assistant
         from ui.guard import LOOPBACK, load_passwords
@@ -45,7 +47,7 @@ def main(
         users = load_passwords(auth, os.environ.get("QA_AUTH"))
         check_binding(host, users=users, insecure=insecure)
         listener = bind(host, port)  # before the documents are indexed: a taken port is told at once
-        assistant = Assistant.open(docs, store=store)
+        assistant = Assistant.open(docs, store=store, progress=terminal_progress())
         with quick():
             loopback = host in LOOPBACK and users is None
             app = create(assistant, users=users, loopback=loopback, mcp=mcp, worded=refusal, warm=True)

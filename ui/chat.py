@@ -1,18 +1,26 @@
 """What the page does, without the page: questions, conversations, sources and uploads of one owner at a time."""
 
+import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from queue import SimpleQueue
 
 from qa.assistant import Assistant
 from qa.errors import QAError
+from qa.following import follow
 from qa.formats import READERS
+from qa.indexing import Changes
 from qa.schema import Stage
+from qa.terminal import measured
 from ui.conversations import Conversation, ConversationError, Conversations, Exchange, Rating
 from ui.exports import as_cases, as_json, as_markdown
 from ui.html import counted
-from ui.panels import Pending, render_conversations, render_documents, render_thread
+from ui.panels import Outcome, Pending, render_conversations, render_documents, render_thread
 from ui.sources import changed_quotes, quotes_of, render_source, standing
 from ui.starters import Starters
+
+log = logging.getLogger(__name__)
 
 LISTED = 100  # conversations; the search finds the others
 
@@ -35,6 +43,7 @@ class Chat:
         self.worded = worded  # what the owner tells whoever gets no answer
         self.conversations = Conversations(assistant.store.path / "conversations")
         self.starters = Starters(assistant)
+        self.under_way = ""  # how far indexing what has changed in the folder is
 
     def ask(
         self,
@@ -106,14 +115,43 @@ class Chat:
         rating = self._exchange(owner, identity, turn).rating
         self.conversations.rate(owner, identity, turn, rating, comment)
 
-    def look_again(self) -> tuple[str, bool]:
-        """Make the index equal to the folder: (what has changed, whether it is well)."""
-        try:
-            changes = self.assistant.refresh()
-        except QAError as error:
-            return str(error), False
-        counts = f"{len(changes.added)} added, {len(changes.replaced)} replaced, {len(changes.dropped)} gone"
-        return f"The folder was read again: {counts}", True
+    def look_again(self) -> Iterator[Outcome]:
+        """Make the index equal to the folder: how far it is, then (what has changed, whether it is well)."""
+        lines: SimpleQueue[Outcome | None] = SimpleQueue()
+
+        def run() -> None:
+            try:
+                changes = self.assistant.refresh(measured(lambda line, _: lines.put((line, None))))
+                counts = f"{len(changes.added)} added, {len(changes.replaced)} replaced, {len(changes.dropped)} gone"
+                lines.put((f"The folder was read again: {counts}", True))
+            except QAError as error:
+                lines.put((self.under_way or str(error), False))
+            finally:
+                lines.put(None)
+
+        threading.Thread(target=run).start()
+        yield from iter(lines.get, None)
+
+    def follow(self, stop: threading.Event) -> None:
+        """Keep the index equal to the folder until `stop` is set."""
+
+        def refresh() -> Changes:
+            try:
+                return self.assistant.refresh(measured(self._note_progress))
+            finally:
+                self.under_way = ""
+
+        failed = "The folder is not followed: %s"
+        follow(
+            self.assistant.store,
+            refresh,
+            stop=stop,
+            refreshed=lambda _: None,
+            failed=lambda line: log.warning(failed, line),
+        )
+
+    def _note_progress(self, line: str, last: bool) -> None:
+        self.under_way = "" if last else line
 
     def export(self, owner: str, identity: str, ending: str) -> str:
         """A conversation as a file: `md` or `json`; raises ConversationError where there is none."""
@@ -132,13 +170,14 @@ class Chat:
             self.assistant.skipped(),
             formats=" ".join(sorted(READERS)),
             max_file_mb=self.assistant.config.max_file_mb,
+            under_way=self.under_way,
         )
 
-    def upload(self, name: str, data: bytes) -> tuple[str, bool]:
-        """Index one file: (what happened, whether it is well)."""
+    def upload(self, name: str, data: bytes, owner: str | None = None) -> tuple[str, bool]:
+        """Index one file: (what happened, whether it is well). An `owner` can replace their own only."""
         before = {one.path: one.sha256 for one in self.assistant.documents()}
         try:
-            info = self.assistant.add_upload(name, data)
+            info = self.assistant.add_upload(name, data, owner=owner)
         except QAError as error:
             return str(error), False
         twins = [path for path, sha256 in before.items() if sha256 == info.sha256 and path != info.path]

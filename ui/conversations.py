@@ -163,7 +163,7 @@ class Conversations:
         with self._lock:
             self.get(owner, identity)
             path = self._path(owner, identity)
-            for one in (path, path.with_suffix(".partial")):
+            for one in (path, *path.parent.glob(f"{path.stem}.*.partial")):
                 one.unlink(missing_ok=True)
 
     def all_of(self, owner: str) -> list[Conversation]:
@@ -232,7 +232,7 @@ class Conversations:
     def _write(self, owner: str, one: Conversation) -> Conversation:
         """All or nothing: a reader, and whoever comes after a crash, finds the old file or the new one."""
         path = self._path(owner, one.id)
-        partial = path.with_suffix(".partial")
+        partial = path.with_suffix(f".{secrets.token_hex(4)}.partial")  # another process may write the same one
         try:
             for folder in (self.folder, path.parent):
                 folder.mkdir(mode=0o700, exist_ok=True)

@@ -8,7 +8,7 @@ import gradio as gr
 
 from qa.errors import QAError
 from ui.chat import Chat
-from ui.events import HIDDEN, fact
+from ui.events import HIDDEN, fact, uploader
 from ui.page import SCRIPT
 from ui.panels import Outcome, render_outcomes
 
@@ -30,30 +30,31 @@ class DocumentsTab:
         self.documents.drop(self.drop, only, table, **HIDDEN)
         self.reindex.click(self.look_again, only, table, **HIDDEN)
 
-    def upload(self, paths: list[str] | None, chosen: list[str]) -> Iterator[tuple[Any, ...]]:
+    def upload(self, paths: list[str] | None, chosen: list[str], request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """File by file: what became of it, and the table as it is then."""
         lines: list[Outcome] = []
         files = [Path(path) for path in paths or ()]
         for number, file in enumerate(files, 1):
             yield gr.skip(), render_outcomes([*lines, (f"{file.name}: {number} of {len(files)} …", None)]), *UNCHANGED
-            lines.append(self.chat.upload(file.name, file.read_bytes()))
+            lines.append(self.chat.upload(file.name, file.read_bytes(), uploader(request)))
             file.unlink(missing_ok=True)  # Gradio's own copy
             yield gr.skip(), render_outcomes(lines), *self.now(chosen)
         yield None, render_outcomes(lines), *self.now(chosen)
 
-    def drop(self, chosen: list[str], event: gr.EventData) -> tuple[Any, ...]:
+    def drop(self, chosen: list[str], request: gr.Request, event: gr.EventData) -> tuple[Any, ...]:
         """An upload is deleted."""
         path = fact(event, "document")  # not `path`, which Gradio takes for a file of its own
         try:
-            self.chat.assistant.delete_upload(path)
+            self.chat.assistant.delete_upload(path, owner=uploader(request))
             line = (f"{path}: deleted", True)
         except QAError as error:
             line = (str(error), False)
         return render_outcomes([line]), *self.now(chosen)
 
-    def look_again(self, chosen: list[str]) -> tuple[Any, ...]:
+    def look_again(self, chosen: list[str]) -> Iterator[tuple[Any, ...]]:
         """The index is made equal to the folder again."""
-        return render_outcomes([self.chat.look_again()]), *self.now(chosen)
+        for outcome in self.chat.look_again():
+            yield render_outcomes([outcome]), *(UNCHANGED if outcome[1] is None else self.now(chosen))
 
     def now(self, chosen: list[str]) -> tuple[Any, ...]:
         """The table, and the choice of documents a question may use, less what is gone."""

@@ -23,6 +23,11 @@ def owner(request: gr.Request) -> str:
     return owner_of("browser", token_in(request.headers.get("cookie", "")) or f"session {request.session_hash}")
 
 
+def uploader(request: gr.Request) -> str | None:
+    """Whose uploads a request may replace and delete; None without log-in: everybody's."""
+    return owner(request) if request.username else None
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """The package's own errors as a line on the page."""

@@ -4,6 +4,7 @@ One way in for people, scripts and programs: HTTP Basic. Without log-in, a brows
 no script of the page can read.
 """
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -13,14 +14,17 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import nullcontext
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
 from qa.errors import QAError
+from ui.incoming import Incoming
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -34,7 +38,9 @@ COOKIE_DAYS = 3650
 BODY_BYTES = 4_000_000  # of anything but an upload
 REQUESTS = 300  # a client may send this many posts …
 WINDOW_S = 60.0  # … in this time
-FAILURES = 10  # wrong passwords, in the same time
+FAILURES = 10  # wrong passwords for a user from an address, in the same time
+ALL_FAILURES = 100  # from all addresses together; after them …
+SLOW_S = 2.0  # … the answer to a wrong password takes so long
 CLIENTS = 10_000  # remembered
 MIN_PASSWORD = 8
 _FETCHED = re.compile(r"/proxy=|/file=\s*(?:[a-z][a-z0-9+.-]*:|//)", re.IGNORECASE)  # Gradio would go and get it
@@ -105,14 +111,23 @@ class Guard:
     """The middleware. `users` None: no log-in; then with `loopback` only this machine's names are answered."""
 
     def __init__(
-        self, app: App, *, users: Mapping[str, str] | None, loopback: bool, upload_bytes: int, requests: int = REQUESTS
+        self,
+        app: App,
+        *,
+        users: Mapping[str, str] | None,
+        loopback: bool,
+        upload_bytes: int,
+        incoming: Incoming | None = None,
+        requests: int = REQUESTS,
     ) -> None:
         self.app = app
         self.users = users
         self.loopback = loopback
         self.upload_bytes = upload_bytes
+        self.incoming = incoming
         self.posts = Limit(requests, WINDOW_S)
         self.failures = Limit(FAILURES, WINDOW_S)
+        self.all_failures = Limit(ALL_FAILURES, WINDOW_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -121,22 +136,39 @@ class Guard:
             return  # the page needs no web socket
         headers = Headers(scope=scope)
         client = (scope.get("client") or ("",))[0]
-        refusal = self._refused(scope, headers, client)
+        refusal = await self._refused(scope, headers, client)
         if refusal is not None:
             await refusal(scope, receive, _with(HEADERS, send))
             return
         extra = dict(HEADERS)
         if self.users is None:
             self._know_browser(headers, extra)
-        most = self.upload_bytes if scope["path"].endswith("/gradio_api/upload") else BODY_BYTES
-        if int(headers.get("content-length") or 0) > most:
-            await _error(413, f"The request is too large; send at most {most:,} bytes.")(
-                scope, receive, _with(HEADERS, send)
-            )
+        uploads = scope["path"].endswith("/gradio_api/upload")
+        most = self.upload_bytes if uploads else BODY_BYTES
+        length = int(headers.get("content-length") or 0)
+        if length > most:
+            await _too_large(most)(scope, receive, _with(HEADERS, send))
             return
-        await self.app(scope, _at_most(most, receive), _with(extra, send))
+        with self.incoming.room(length or most) if self.incoming and uploads else nullcontext(True) as fits:
+            if fits:
+                await self._pass_on(most, scope, receive, _with(extra, send))
+                return
+        busy = _error(503, "Too many uploads are under way; try again in some minutes.", {"Retry-After": "300"})
+        await busy(scope, receive, _with(HEADERS, send))
 
-    def _refused(self, scope: Scope, headers: Headers, client: str) -> JSONResponse | None:
+    async def _pass_on(self, most: int, scope: Scope, receive: Receive, send: Send) -> None:
+        """To the page; a body without a length becomes a 413 where it exceeds the limit."""
+        body = _Body(most, receive, send)
+        try:
+            await self.app(scope, body.receive, body.send)
+        except ClientDisconnect:
+            if not body.too_large:
+                raise
+        if body.too_large and not body.answered:
+            await body.drain()
+            await _too_large(most)(scope, receive, _with(HEADERS, send))
+
+    async def _refused(self, scope: Scope, headers: Headers, client: str) -> JSONResponse | None:
         """The answer to a request that goes no further."""
         host = headers.get("host", "")
         if self.loopback and _hostname(host) not in LOOPBACK:  # a foreign name that was pointed at this machine
@@ -147,28 +179,33 @@ class Guard:
         if _FETCHED.search(scope["path"]):
             return _error(403, "Nothing is fetched from elsewhere.")
         if self.users is not None:
-            if not self.failures.allows(client, count=False):
+            name, user = self._user(headers.get("authorization", ""))
+            # By name too: behind a proxy all have one address, and nobody shall lock out the others. Names that nobody
+            # has are one, so that making some up does not push the others out of what is remembered.
+            attempt = f"{client} {name if name in self.users else ''}"
+            if not self.failures.allows(attempt, count=False):
                 return _error(429, "Too many wrong passwords; wait a minute.")
-            user = self._user(headers.get("authorization", ""))
             if user is None:
                 if "authorization" in headers:
-                    self.failures.allows(client)
+                    self.failures.allows(attempt)
+                    if not self.all_failures.allows(""):
+                        await asyncio.sleep(SLOW_S)
                 return _error(401, "Log in.", {"WWW-Authenticate": 'Basic realm="Documents", charset="UTF-8"'})
             scope[USER] = user
         if scope["method"] == "POST" and not self.posts.allows(scope.get(USER) or client):
             return _error(429, "Too many requests; wait a minute.", {"Retry-After": "60"})
         return None
 
-    def _user(self, authorization: str) -> str | None:
-        """Who this is, compared in constant time, with a password to compare for unknown names too."""
+    def _user(self, authorization: str) -> tuple[str, str | None]:
+        """Who this says to be, and who it is: compared in constant time, for unknown names too."""
         kind, _, encoded = authorization.partition(" ")
         try:
             name, _, password = base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")
         except (binascii.Error, UnicodeDecodeError):
-            return None
+            return "", None
         known = (self.users or {}).get(name)
         right = hmac.compare_digest(_digest(password), _digest(known if known is not None else secrets.token_hex()))
-        return name if right and kind.lower() == "basic" else None
+        return name, name if right and kind.lower() == "basic" else None
 
     def _know_browser(self, headers: Headers, extra: dict[str, str]) -> None:
         """Give a browser that has none its cookie."""
@@ -211,14 +248,34 @@ def _with(extra: Mapping[str, str], send: Send) -> Send:
     return sending
 
 
-def _at_most(limit: int, receive: Receive) -> Receive:
-    """A body without a length is cut off where it exceeds the limit: the request ends as if its client had gone."""
-    seen = 0
+def _too_large(most: int) -> JSONResponse:
+    return _error(413, f"The request is too large; send at most {most:,} bytes.")
 
-    async def receiving() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        return {"type": "http.disconnect"} if seen > limit else message
 
-    return receiving
+class _Body:
+    """A body that ends where it exceeds the limit, as if its client had gone; what is answered to that is not sent."""
+
+    def __init__(self, limit: int, receive: Receive, send: Send) -> None:
+        self.too_large = self.answered = False
+        self._limit, self._seen = limit, 0
+        self._receive, self._send = receive, send
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._seen += len(message.get("body", b""))
+        self.too_large |= self._seen > self._limit
+        return {"type": "http.disconnect"} if self.too_large else message
+
+    async def send(self, message: Message) -> None:
+        if self.too_large and not self.answered:
+            return
+        self.answered = True
+        await self._send(message)
+
+    async def drain(self) -> None:
+        """Take in some more, for who still sends may not look for an answer yet."""
+        while self._seen < 2 * self._limit:
+            message = await self._receive()
+            self._seen += len(message.get("body", b""))
+            if not message.get("more_body"):
+                break

@@ -138,9 +138,14 @@ def _when(moment: datetime) -> str:
 
 
 def render_documents(
-    documents: Sequence[DocumentInfo], skipped: Sequence[Skipped], *, formats: str, max_file_mb: float
+    documents: Sequence[DocumentInfo],
+    skipped: Sequence[Skipped],
+    *,
+    formats: str,
+    max_file_mb: float,
+    under_way: str = "",
 ) -> str:
-    """The table of what is indexed, what is not and why, and the limits."""
+    """The table of what is indexed, what is not and why, and the limits; `under_way`: how far indexing is."""
     rows = [
         (
             f'<span class="path">{name(one.path)}</span>',
@@ -159,7 +164,8 @@ def render_documents(
     passages = counted(sum(one.chunks for one in documents), "passage")
     counts = f"{len(documents)} indexed, {passages}, {len(skipped)} left out."
     return (
-        f'<div class="documents"><p class="small">{counts} Files of {text(formats)} up to {max_file_mb:g} MB each. '
+        f'<div class="documents"><p class="small">{counts}{f" {text(under_way)}." if under_way else ""} '
+        f"Files of {text(formats)} up to {max_file_mb:g} MB each. "
         "Uploads are kept in the index's own folder, and everyone who uses this chat can ask about them. "
         f"Files of the documents folder are added and deleted there.</p>{listing}</div>"
     )

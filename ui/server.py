@@ -1,9 +1,11 @@
 """The web server: `POST /ask`, the exports, and the Gradio page over one assistant."""
 
+import asyncio
 import os
-import shutil
 import socket
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from typing import Any
 
@@ -17,15 +19,18 @@ from pydantic import Field, ValidationError
 
 from qa.assistant import Assistant
 from qa.errors import QAError, QuestionError
+from qa.indexing import INCOMING
 from qa.schema import Boundary, Turn
 from ui.app import build
 from ui.chat import Chat
 from ui.conversations import owner_of
 from ui.guard import LOOPBACK, USER, Guard, token_in
+from ui.incoming import UPLOADS, Incoming
 from ui.page import CSS, HIDDEN_LINKS, SYSTEM_FONTS
 
 MAX_HISTORY = 50
 UPLOAD_FILES = 20  # that one upload may hold at the largest size
+END_WAIT_S = 5.0  # for a run of indexing; longer ones are broken off, which loses nothing
 
 
 class AskRequest(Boundary):
@@ -48,22 +53,29 @@ def create(
     """The whole application, guarded. `users`: name → password, None for no log-in.
 
     `worded`: the owner's words with a refusal. With `warm` the starters are looked for while the first browser comes,
-    until the process ends.
+    and the folder is followed while the page is served.
     """
     if mcp and not find_spec("mcp"):
         raise QAError("MCP needs the `mcp` extra; install it: pip install 'qa-quotes[mcp]'.")
-    scratch = assistant.store.path / "incoming"
-    shutil.rmtree(scratch, ignore_errors=True)  # what a killed process left of uploads
-    os.environ["GRADIO_TEMP_DIR"] = str(scratch)  # else uploads would pass through a folder that others may read
-    app = fastapi.FastAPI(title="Quotes or nothing", docs_url=None, redoc_url=None, openapi_url=None)
+    max_file_bytes = int(assistant.config.max_file_mb * 1_000_000)
+    upload_bytes = UPLOAD_FILES * max_file_bytes
+    incoming = Incoming(assistant.store.path / INCOMING, UPLOADS * upload_bytes)
+    incoming.sweep()  # what a killed process left of uploads
+    os.environ["GRADIO_TEMP_DIR"] = str(incoming.folder)  # else they would pass through a folder that others may read
     chat = Chat(assistant, worded=worded)
+    app = fastapi.FastAPI(
+        title="Quotes or nothing",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=(lambda _: _following(chat)) if warm else None,
+    )
     if warm:
         threading.Thread(target=chat.starters.questions, daemon=True).start()
     _routes(app, chat)
     page = build(chat)
     page.has_launched = True  # Gradio only then keeps files that a request names within its own folder
     safehttpx.async_validate_url = _refuse  # all that Gradio fetches passes here first
-    max_file_bytes = int(assistant.config.max_file_mb * 1_000_000)
     gr.mount_gradio_app(
         app,
         page,
@@ -79,7 +91,20 @@ def create(
         run_history=False,
         mcp_server=mcp,
     )
-    return Guard(app, users=users, loopback=loopback, upload_bytes=UPLOAD_FILES * max_file_bytes)
+    return Guard(app, users=users, loopback=loopback, upload_bytes=upload_bytes, incoming=incoming)
+
+
+@asynccontextmanager
+async def _following(chat: Chat) -> AsyncIterator[None]:
+    """While the page is served, the folder is followed: what is added is answered from within seconds."""
+    stop = threading.Event()
+    thread = threading.Thread(target=chat.follow, args=(stop,), daemon=True, name="follow")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.to_thread(thread.join, END_WAIT_S)
 
 
 async def _refuse(host: str, *args: Any, **options: Any) -> str:

@@ -1,0 +1,126 @@
+"""A copy of a store that is itself a store, made while others ask and index."""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from qa.errors import StoreDamaged, StoreError
+from qa.indexing import PERSONAL, foreign_names
+from qa.library import Library, disk_error
+from qa.vectors import Vectors, hold
+
+UNFINISHED = ".partial"  # what the name of a backup ends with until it is whole
+LOCK = "writer.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What a backup holds. Without `vectors` (the store's were damaged) whoever opens it makes them anew."""
+
+    documents: int
+    vectors: bool
+
+
+def back_up(place: Path, target: Path) -> Backup:
+    """Copy the store in `place` to `target`, which must not exist or be empty; raises StoreError or StoreBusy.
+
+    Text and vectors are of one moment. The copy grows beside its place and takes it when it is whole and verified.
+    """
+    if not (place / "library.sqlite").is_file():
+        raise StoreError(f"there is no store at {place}; make one with `qa index`.")
+    real = target.resolve()
+    partial = real.with_name(real.name + UNFINISHED)
+    try:
+        _refuse_unfit(place.resolve(), real)
+        partial.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse_foreign(partial)
+        with hold(FileLock(partial / LOCK), wait_s=0, busy=f"another backup into {target} is under way."):
+            os.chmod(partial, 0o700)
+            _clear(partial)
+            try:
+                made = _copy(place, partial)
+                if hasattr(os, "sync"):
+                    os.sync()  # a power cut must not leave the name of what was never written
+                os.rename(partial, real)
+            except BaseException:
+                shutil.rmtree(partial, ignore_errors=True)
+                raise
+        return made
+    except OSError as error:
+        raise disk_error(error, target) from error
+
+
+def _refuse_unfit(place: Path, target: Path) -> None:
+    if target.is_relative_to(place):
+        raise StoreError(f"{target} lies inside the store; pass a folder outside of it.")
+    folder = _folder_of(place)
+    if folder and target.is_relative_to(folder):
+        raise StoreError(f"{target} lies inside the documents folder; pass a folder outside of it.")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise StoreError(f"{target} is there and not empty; pass a folder that is new or empty.")
+
+
+def _folder_of(place: Path) -> str | None:
+    library = Library(place / "library.sqlite")
+    try:
+        return library.meta("folder")
+    finally:
+        library.close()
+
+
+def _refuse_foreign(partial: Path) -> None:
+    if foreign := foreign_names(partial):
+        raise StoreError(f"{partial} is not an unfinished backup (it holds {foreign[0]}); move it away.")
+
+
+def _clear(partial: Path) -> None:
+    """Throw away what a stopped backup left."""
+    for one in partial.iterdir():
+        if one.name != LOCK:
+            shutil.rmtree(one) if one.is_dir() else one.unlink()
+
+
+def _copy(place: Path, partial: Path) -> Backup:
+    with Vectors(place / "vectors").still() as sound:
+        # In this order nothing is lost: whatever is published by now has its vectors, and none can go meanwhile.
+        library = Library(place / "library.sqlite")
+        try:
+            library.copy_to(partial / "library.sqlite")
+        finally:
+            library.close()
+        if sound:
+            _copy_tree(place, partial, "vectors")
+            _copy_tree(place, partial, "vectors.state")
+    for name in PERSONAL:
+        _copy_tree(place, partial, name)
+    copied = Library(partial / "library.sqlite")
+    try:
+        copied.verify()
+        return Backup(documents=len(copied.documents()), vectors=sound)
+    except StoreDamaged:
+        raise StoreDamaged(f"the store {place} is damaged; run `qa check`, then make the backup.") from None
+    finally:
+        copied.close()
+
+
+def _copy_tree(place: Path, partial: Path, name: str) -> None:
+    """Copy a file or a folder, times and modes included. What goes away meanwhile, or is half written, is left out."""
+    for folder, _, files in os.walk(place / name):
+        to = partial / Path(folder).relative_to(place)
+        to.mkdir(mode=0o700, exist_ok=True)
+        for file in files:
+            if not file.endswith(UNFINISHED):
+                _unless_gone(shutil.copy2, Path(folder) / file, to / file)
+    if (place / name).is_file():
+        _unless_gone(shutil.copy2, place / name, partial / name)
+
+
+def _unless_gone(copy: Callable[..., object], source: Path, to: Path) -> None:
+    try:
+        copy(source, to, follow_symlinks=False)
+    except FileNotFoundError:
+        to.unlink(missing_ok=True)

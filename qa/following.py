@@ -1,0 +1,77 @@
+"""Notices that the folder has changed while a program runs: for `qa index --watch` and for the chat.
+
+It lists the folder now and then instead of asking the system to tell: that works on every file system, network ones
+included, and outlives a folder that is unmounted, moved away and put back.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+from qa.documents import File
+from qa.errors import QAError, StoreBusy
+from qa.indexing import SETTLED_NS, Changes, Store, list_all
+from qa.schema import Skipped
+
+LOOK_S = 2.0  # between two looks …
+SHARE = 20  # … or so many times as long as a look takes, in a large folder
+SETTLE_S = 0.2  # until a folder that changes just now is looked at once more
+LOOKS = 25  # then it is indexed as it is
+
+Listing = tuple[list[File], list[Skipped]]
+
+
+def follow(
+    store: Store,
+    refresh: Callable[[], Changes],
+    *,
+    stop: threading.Event,
+    refreshed: Callable[[Changes], None],
+    failed: Callable[[str], None],
+) -> None:
+    """Refresh at once and whenever the folder or the uploads have changed, until `stop` is set.
+
+    `refreshed` is called after the first time and whenever something has changed. What fails is tried again; `failed`
+    is told the line of each new error, except that another process indexes: it does the same work.
+    """
+    seen: Listing | None = None
+    told = ""
+    first = True
+    while not stop.is_set():
+        began = time.monotonic()
+        pause_s = LOOK_S
+        try:
+            now = list_all(store)
+            pause_s = max(LOOK_S, SHARE * (time.monotonic() - began))
+            if now != seen:
+                now = _at_rest(store, now, stop)
+                changes = refresh()
+                seen = now if _is_settled(now) else None
+                if changes or first:
+                    refreshed(changes)
+                first = False
+            told = ""
+        except StoreBusy:
+            seen = None
+        except QAError as error:
+            seen = None
+            if str(error) != told:
+                told = str(error)
+                failed(told)
+        stop.wait(pause_s)
+
+
+def _at_rest(store: Store, listing: Listing, stop: threading.Event) -> Listing:
+    """The listing once it no longer changes: who replaces a file may delete it first, and write it in parts."""
+    for _ in range(LOOKS):
+        stop.wait(SETTLE_S)
+        before, listing = listing, list_all(store)
+        if before == listing:
+            break
+    return listing
+
+
+def _is_settled(listing: Listing) -> bool:
+    """Whether every change from now on would show: not where a file may change again within one tick of its clock."""
+    now_ns = time.time_ns()
+    return all(abs(now_ns - file.signature[1]) > SETTLED_NS for file in listing[0])
