@@ -6,7 +6,6 @@ wait in `doomed`. Whatever stops a writer, what is published is complete and the
 """
 
 import errno
-import itertools
 import json
 import os
 import re
@@ -386,6 +385,7 @@ class Library:
         """What a reader needs beside the sentences `start:end`: (before, after), either may be empty.
 
         Before a list item stands the sentence that introduces the list, before a table row the table's first row.
+        A heading or a blank line ends a table.
         """
         with self.read() as db:
             earlier = db.execute(
@@ -399,18 +399,33 @@ class Library:
                 (content, end),
             ).fetchall()
             own = self.sentences(content, start, end)
-        text = self.text(content)
-        kind = own[0].kind if own else "text"
+            text = self.text(content)
+            kind = own[0].kind if own else "text"
+            first_row = self._first_row(db, content, start) if kind == "row" else None
         before = [Sentence(*row) for row in earlier]
         if kind == "item":
             before = [one for one in before if one.kind != "item"]
         elif kind == "row":
-            rows = list(itertools.takewhile(lambda one: one.kind == "row", before))
-            before = rows[-1:] or before
+            before = [first_row] if first_row else [one for one in before[:1] if one.kind != "row"]
         if before and before[0].kind == "heading":
             before = []  # it is the quote's `heading`
         after = [Sentence(*row) for row in later]
         return _slice(text, before[:1]), _slice(text, after)
+
+    def _first_row(self, db: sqlite3.Connection, content: int, start: int) -> Sentence | None:
+        """The first row of the table that a row is in; None where it is that row itself."""
+        text = self.text(content)
+        top = max(text.rfind(blank, 0, start) for blank in ("\n\n", "\n\r\n", "\r\r"))
+        heading = db.execute(
+            "SELECT max(start) FROM sentences INDEXED BY headings WHERE content = ? AND kind = 'heading' AND start < ?",
+            (content, start),
+        ).fetchone()[0]
+        row = db.execute(
+            f"SELECT {_SENTENCE} FROM sentences WHERE content = ? AND start > ? AND start < ? AND kind = 'row'"
+            " ORDER BY start LIMIT 1",
+            (content, max(top, -1 if heading is None else heading), start),
+        ).fetchone()
+        return Sentence(*row) if row else None
 
     def heading(self, content: int, position: int) -> str | None:
         """The headings that `position` stands under, outermost first, joined by " › "."""
