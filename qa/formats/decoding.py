@@ -18,6 +18,13 @@ _ENCODINGS = (  # told apart by the library; its rarer ones win over these by mi
     "cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp866 cp874 cp932 cp949 big5 gb18030 euc_jp koi8_r koi8_u"
     " iso8859_2 iso8859_5 iso8859_7 iso8859_9 iso8859_15 latin_1 mac_roman mac_cyrillic"
 ).split()
+_STARTS = {  # of files that people rename
+    b"%PDF-": "a PDF (.pdf)",
+    b"{\\rtf": "rich text: save it as .docx",
+    b"<!doctype html": "a web page (.html)",
+    b"<html": "a web page (.html)",
+    b"PK\x03\x04": "a zip archive or an Office file (.docx, .pptx, .xlsx)",
+}
 SCARCE = 8  # so few letters beyond ASCII tell a library nothing
 # In hardly any word of a western language, but soon in a text of another read as Windows-1252.
 _NOT_WESTERN = re.compile(r"[^\W\d_][¡-©«¬®-³µ¶¸¹»-¿×÷][^\W\d_]|£[^\W\d_]|[a-zß-ÿ][À-ÞŠŒŽŸ]|[ÐðÝýÞþ]")
@@ -26,6 +33,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 def decode(data: bytes) -> tuple[str, str]:
     """The text of the bytes and the encoding's name: a byte-order mark's, UTF-8, else detected."""
+    if data.startswith(b"%PDF-"):  # much of one is text, of no use to anybody
+        raise DocumentError(f"is not text{really(data)}")
     mark, encoding = next((known for known in _MARKS if data.startswith(known[0])), (b"", "utf-8"))
     if not mark and b"\0" in data:
         raise DocumentError("is binary, not text (if it is UTF-16, save it as UTF-8)")
@@ -38,6 +47,12 @@ def decode(data: bytes) -> tuple[str, str]:
     if "\0" in text or 50 * len(_CONTROL.findall(text)) > len(text):
         raise DocumentError("is binary, not text")
     return text, encoding
+
+
+def really(data: bytes) -> str:
+    """What a file with the wrong ending is, as the end of a sentence; "" where that cannot be told."""
+    start = data[:1000].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return next((f" but {name}" for mark, name in _STARTS.items() if start.startswith(mark.lower())), "")
 
 
 def _detect(data: bytes) -> tuple[str, str]:

@@ -31,7 +31,7 @@ def read_docx(data: bytes) -> Extract:
 
 
 class _Body:
-    """Walks the body. What Word shows stands at any depth, in insertions, links and controls, not in paragraphs alone."""
+    """Walks the body. What Word shows stands at any depth, in insertions, links and content controls too."""
 
     def __init__(self, document: Any) -> None:
         self._document = document

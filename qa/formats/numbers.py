@@ -58,7 +58,7 @@ def _number(value: int | float, number_format: str) -> str:
     zeros = whole.count("0")
     before = before.zfill(zeros) if "," not in whole else before
     minus = "-" if value < 0 and not negative and rounded else ""
-    return f"{found.before}{minus}{before}{dot if after else ''}{after}{found.after}".strip()
+    return f"{minus}{found.before}{before}{dot if after else ''}{after}{found.after}".strip()
 
 
 def _parse(section: str) -> _Format | None:

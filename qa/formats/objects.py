@@ -48,7 +48,7 @@ def _lines(value: Any, path: str, locator: str, level: int = 0) -> Iterator[Line
         raise DocumentError(f"is nested more than {MAX_LEVELS} levels deep")
     if isinstance(value, tuple):
         for key, one in value:
-            yield from _lines(one, f"{path}.{key}" if path else key, f"{locator}.{key}", level + 1)
+            yield from _lines(one, f"{path}.{key}" if path else key, locator + _step(key), level + 1)
     elif isinstance(value, list) and not all(map(_is_short, value)):
         for number, one in enumerate(value):
             yield from _record(one, path, f"{locator}[{number}]", level + 1)
@@ -72,7 +72,7 @@ def _record(value: Any, path: str, locator: str, level: int = 0) -> Iterator[Lin
     if len(cells) > bool(path):
         yield Line(" | ".join(cells), "row", locator=locator, apart=True)
     for key, one in rest:
-        yield from _lines(one, f"{path}.{key}" if path else key, f"{locator}.{key}", level + 1)
+        yield from _lines(one, f"{path}.{key}" if path else key, locator + _step(key), level + 1)
 
 
 def _flat(members: _Members, prefix: str, level: int) -> Iterator[tuple[str, Any]]:
@@ -113,6 +113,11 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return "null" if value is None else str(value)
+
+
+def _step(key: str) -> str:
+    """A member's part of a JSON path."""
+    return f".{key}" if key.isidentifier() else f"[{json.dumps(key, ensure_ascii=False)}]"
 
 
 def _inline(text: str) -> str:

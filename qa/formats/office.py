@@ -5,6 +5,7 @@ import zipfile
 import zlib
 
 from qa.errors import DocumentError
+from qa.formats.decoding import really
 
 MAX_UNPACKED = 500_000_000  # bytes of all parts; the largest honest ones are pictures
 MAX_PARTS = 20_000
@@ -13,24 +14,11 @@ NAMES = {
     "presentationml": "a PowerPoint presentation (.pptx)",
     "spreadsheetml": "an Excel workbook (.xlsx)",
 }
-_STARTS = {  # of files that people rename
-    b"%PDF-": "a PDF (.pdf)",
-    b"{\\rtf": "rich text: save it as .docx",
-    b"<!doctype html": "a web page (.html)",
-    b"<html": "a web page (.html)",
-    b"PK\x03\x04": "a zip archive or an Office file (.docx, .pptx, .xlsx)",
-}
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _DECLARATIONS = tuple(
     mark.encode(code) for mark in ("<!DOCTYPE", "<!ENTITY") for code in ("utf-8", "utf-16-le", "utf-16-be")
 )
-
-
-def really(data: bytes) -> str:
-    """What a file with the wrong ending is, as the end of a sentence; "" where that cannot be told."""
-    start = data[:1000].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return next((f" but {name}" for mark, name in _STARTS.items() if start.startswith(mark.lower())), "")
 
 
 def check_package(data: bytes, schema: str, *, max_xml: int) -> None:

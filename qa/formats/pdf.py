@@ -11,7 +11,7 @@ from typing import Any
 
 from qa.errors import DocumentError
 from qa.formats.blocks import MAX_CHARS, Extract, assemble, stated_title
-from qa.formats.office import really
+from qa.formats.decoding import really
 from qa.formats.pdf_layout import Piece, page_lines
 
 MAX_PAGES = 20_000
