@@ -25,7 +25,7 @@ MAX_PIECES = 2000  # of a page whose columns are looked for
 _SOFT = "\xad"
 _MARK = re.compile(r"(?:[•◦▪●○■–—*\uf0b7\uf0a7-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)])\Z")
 _END = re.compile(r"[.!?:;…。！？][\"'”’»)\]]*\Z")
-_HYPHEN = re.compile(r"[^\W\d_]-\Z")
+_HYPHEN = re.compile(r"[^\W_]-\Z")
 _LEADERS = re.compile(r"(?:\.[ ]?){4,}[ ]*\S{1,6}\Z")  # a line of a table of contents
 _NUMBER = re.compile(r"\d+")
 
@@ -114,7 +114,7 @@ def _edges(pages: Sequence[Sequence[_Row]]) -> set[int]:
     """The ids of rows at the top or bottom of a page that stand on others too, but for a number that counts pages."""
     found: dict[tuple[bool, str], list[tuple[int, _Row]]] = {}
     for number, rows in enumerate(pages):
-        near = [(True, row) for row in rows[:EDGE_ROWS]] + [(False, row) for row in rows[EDGE_ROWS:][-EDGE_ROWS:]]
+        near = [(True, row) for row in rows[:EDGE_ROWS]] + [(False, row) for row in rows[-EDGE_ROWS:]]
         for is_top, row in near:
             text = _joined(row)
             for key in {text, *_counted(text, number)}:
@@ -245,7 +245,21 @@ def _runs(rows: Sequence[_Row]) -> Iterator[tuple[bool, list[_Row]]]:
             tables[at] = True
     for is_table, numbers in itertools.groupby(range(len(rows)), key=lambda at: tables[at]):
         run = [rows[at] for at in numbers]
-        yield is_table and len(run) > 1, run
+        for part in _parted(run) if is_table else [run]:
+            yield is_table and len(part) > 1, part
+
+
+def _parted(rows: Sequence[_Row]) -> Iterator[list[_Row]]:
+    """One table below the other: between them is more room than between rows."""
+    gaps = [after[0].top - row[0].bottom for row, after in itertools.pairwise(rows)]
+    usual = statistics.median_low(gaps) if gaps else 0.0
+    part = [rows[0]]
+    for gap, row in zip(gaps, rows[1:], strict=True):
+        if gap > max(usual, 0) + 1.5 * row[0].height:
+            yield part
+            part = []
+        part.append(row)
+    yield part
 
 
 def _is_continuation(row: _Row, before: _Row) -> bool:
@@ -308,6 +322,7 @@ def _ends(run: list[_Row], text: str, row: _Row, words: str, set_in: _Type, full
         or row[0].top < before[0].top  # another column
         or abs(_size(row) - _size(before)) > 0.1 * height
         or starts_item(text, words)
+        or bool(_LEADERS.search(text))
         or (indent > 0.8 * height and not (is_item and len(run) == 1))
         or (indent < -0.8 * height and len(run) > 1)
         or (before[-1].right < full and bool(_END.search(text)))
@@ -326,13 +341,14 @@ def _line(text: str, run: list[_Row], page: int, set_in: _Type) -> Line:
 
 def _append(text: str, words: str, set_in: _Type) -> str:
     """The text with the next line; a word that the line end parts becomes whole, without its hyphen if it has none."""
-    if text.endswith(_SOFT) or (_HYPHEN.search(text) and words[:1].islower()):
-        first, rest = text[:-1], words
-        broken = re.search(r"[^\W\d_]+\Z", first), re.match(r"[^\W\d_]+", rest)
-        if broken[0] and broken[1] and f"{broken[0][0]}-{broken[1][0]}".lower() in set_in.hyphenated:
-            return f"{first}-{rest}"
-        return first + rest
-    return f"{text} {words}"
+    if not text.endswith(_SOFT) and not _HYPHEN.search(text):
+        return f"{text} {words}"
+    first = text[:-1]
+    broken = re.search(r"[^\W\d_]+\Z", first), re.match(r"[^\W\d_]+", words)
+    if broken[0] and broken[1] and broken[1][0][0].islower():
+        known = f"{broken[0][0]}-{broken[1][0]}".lower() in set_in.hyphenated
+        return f"{first}-{words}" if known else first + words
+    return f"{first}-{words}"  # of a name or of numbers
 
 
 def _continued(lines: Sequence[Line], set_in: _Type) -> list[Line]:
