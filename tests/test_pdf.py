@@ -89,9 +89,6 @@ def test_words_parted_at_line_ends_become_whole() -> None:
     (block,) = shown(read(page(lines)))
     assert block[1] == (
         "The centre keeps its well-known international programme and its well-known summer school, "
-        "and in 2023- 2024 it was on both sides of Tarn- Hollow and cost £5."
-    ) or block[1] == (
-        "The centre keeps its well-known international programme and its well-known summer school, "
         "and in 2023-2024 it was on both sides of Tarn-Hollow and cost £5."
     )
 
@@ -157,9 +154,8 @@ def test_tables_are_rows_with_their_cells() -> None:
 def test_a_wrapped_cell_is_one_cell() -> None:
     rows = [["Drill", "When"], ["Fire", "twice a year, in May"], ["", "and in October"], ["Flood", "never"]]
     found = shown(read(lambda drawn: write_table(drawn, rows)))
-    assert found == [
-        ("row", row) for row in ("Drill | When", "Fire | twice a year, in May and in October", "Flood | never")
-    ]
+    assert [row for _, row in found] == ["Drill | When", "Fire | twice a year, in May and in October", "Flood | never"]
+    assert {kind for kind, _ in found} == {"row"}
 
 
 def test_headings_by_size_and_items_by_their_marks() -> None:
@@ -191,15 +187,6 @@ def test_headings_by_size_and_items_by_their_marks() -> None:
 
 
 def test_the_title_of_the_properties_counts_where_the_text_says_it() -> None:
-    assert (
-        read(
-            page(["Rules of the Pool", *LEFT]),
-        ).title
-        is None
-    )
-    assert extract(pdf_bytes(page(["Rules of the Pool", *LEFT])), ".pdf").title is None
-    from reportlab.pdfgen import canvas  # noqa: F401
-
     def titled(title: str) -> Any:
         def draw(drawn: Any) -> None:
             drawn.setTitle(title)

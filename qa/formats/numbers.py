@@ -47,12 +47,13 @@ def _number(value: int | float, number_format: str) -> str:
     found = _parse(section)
     if found is None or not abs(value) < EXACT:
         return _plain(value)
-    whole, _, part = found.digits.partition(".")
+    digits = found.digits.rstrip(",")  # each comma behind them stands for thousands
+    whole, _, part = digits.partition(".")
     number = abs(Decimal(repr(value))) * (100 if found.percent else 1)
-    number /= 1000 ** (len(whole) - len(whole.rstrip(","))) if not part else 1
+    number /= 1000 ** (len(found.digits) - len(digits))
     places, needed = (sum(map(part.count, signs)) for signs in ("0#?", "0"))
     rounded = number.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
-    text = f"{rounded:,f}" if "," in whole.rstrip(",") else f"{rounded:f}"
+    text = f"{rounded:,f}" if "," in whole else f"{rounded:f}"
     before, dot, after = text.partition(".")
     after = after[:needed] + after[needed:].rstrip("0")
     zeros = whole.count("0")
