@@ -44,7 +44,7 @@ def read_pdf(data: bytes) -> Extract:
 
 def _unpack(data: bytes) -> list[Any]:
     """What the other process says: about the file, then its pages."""
-    limits = (str(limit) for limit in (MAX_PAGES, CPU_S, MEMORY))
+    limits = (str(limit) for limit in (MAX_PAGES, MAX_CHARS, CPU_S, MEMORY))
     command = [sys.executable, "-P", str(_SCRIPT), *limits]
     try:
         done = subprocess.run(command, input=data, capture_output=True, timeout=CLOCK_S, check=False)  # noqa: S603

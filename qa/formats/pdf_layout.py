@@ -7,6 +7,7 @@ paragraph and what a heading; no letter is added but the " | " between cells, no
 import itertools
 import re
 import statistics
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,10 @@ HEADING_CHARS = 150
 COLUMN_CHARS = 15  # prose has longer lines, cells of tables often shorter ones
 COLUMN_ROWS = 3
 MAX_PIECES = 2000  # of a page whose columns are looked for
+MAX_GUTTERS = 8  # looked at, those that least crosses
+MAX_CELLS = 100  # of a row whose cells are put under the header's
+TAIL_CHARS = 200  # of a paragraph tell how it ends
+PARAGRAPH_CHARS = 10_000  # a longer one is none: work on it grows with its square
 
 _SOFT = "\xad"
 _MARK = re.compile(r"(?:[•◦▪●○■–—*\uf0b7\uf0a7-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)])\Z")
@@ -174,23 +179,21 @@ def _columns(pieces: Sequence[Piece]) -> list[list[_Row]]:
 
 def _gutter(pieces: Sequence[Piece]) -> float | None:
     """Where a vertical gap parts two columns of prose, crossed by less than a third of the pieces; else None."""
-    best: tuple[int, float] | None = None
-    found = None
-    for edge in sorted({one.right for one in pieces}):
+    lefts, rights = sorted(one.left for one in pieces), sorted(one.right for one in pieces)
+    crossed = {edge: bisect_right(lefts, edge) - bisect_right(rights, edge) for edge in rights}
+    likely = sorted((count, edge) for edge, count in crossed.items() if 3 * count < len(pieces))
+    best: tuple[int, float, float] | None = None
+    for crossing, edge in likely[:MAX_GUTTERS]:
         left = [one for one in pieces if one.right <= edge]
         right = [one for one in pieces if one.left > edge]
         if not (_is_prose(left) and _is_prose(right)):
             continue
-        crossing = len(pieces) - len(left) - len(right)
         width = min(one.left for one in right) - edge
-        shared = min(max(one.bottom for one in side) for side in (left, right)) - max(
-            min(one.top for one in side) for side in (left, right)
-        )
-        if 3 * crossing >= len(pieces) or width < 5 or shared < 2 * left[0].height:
-            continue
-        if best is None or (crossing, -width) < best:
-            best, found = (crossing, -width), edge + width / 2
-    return found
+        low = min(max(one.bottom for one in side) for side in (left, right))
+        high = max(min(one.top for one in side) for side in (left, right))
+        if width >= 5 and low - high >= 2 * left[0].height:
+            best = min(best or (crossing, -width, edge), (crossing, -width, edge))
+    return best[2] - best[1] / 2 if best else None
 
 
 def _is_prose(pieces: Sequence[Piece]) -> bool:
@@ -271,7 +274,7 @@ def _table(rows: Sequence[_Row]) -> Iterator[str]:
     """Each row's cells joined by " | "; a cell missing under the header's stays empty."""
     cells: list[_Row] = []
     for row in rows:
-        if cells and row[0].left > cells[-1][0].right and _is_continuation(row, cells[-1]):
+        if cells and len(cells[-1]) <= MAX_CELLS and _is_continuation(row, cells[-1]):
             for piece in row:
                 at = min(range(len(cells[-1])), key=lambda n: abs(cells[-1][n].left - piece.left))
                 one = cells[-1][at]
@@ -280,9 +283,13 @@ def _table(rows: Sequence[_Row]) -> Iterator[str]:
             cells.append(list(row))
     header = cells[0]
     for row in cells:
-        places = [min(range(len(header)), key=lambda n: _apart(header[n], piece)) for piece in row]
         texts = [piece.text.replace(_SOFT, "-") for piece in row]
-        if len(row) < len(header) and len(set(places)) == len(places):
+        places = (
+            [min(range(len(header)), key=lambda n: _apart(header[n], piece)) for piece in row]
+            if len(row) < len(header) <= MAX_CELLS
+            else []
+        )
+        if places and len(set(places)) == len(places):
             texts = [texts[places.index(at)] if at in places else "" for at in range(len(header))]
         yield " | ".join(texts).strip()
 
@@ -315,6 +322,7 @@ def _joined_softly(row: _Row) -> str:
 def _ends(run: list[_Row], text: str, row: _Row, words: str, set_in: _Type, full: float) -> bool:
     """Whether the paragraph ends before this row."""
     before, height = run[-1], row[0].height
+    tail = text[-TAIL_CHARS:]
     indent = row[0].left - before[0].left
     is_item = bool(ITEM.match(text))
     return (
@@ -322,10 +330,11 @@ def _ends(run: list[_Row], text: str, row: _Row, words: str, set_in: _Type, full
         or row[0].top < before[0].top  # another column
         or abs(_size(row) - _size(before)) > 0.1 * height
         or starts_item(text, words)
-        or bool(_LEADERS.search(text))
+        or bool(_LEADERS.search(tail))
+        or len(text) > PARAGRAPH_CHARS
         or (indent > 0.8 * height and not (is_item and len(run) == 1))
         or (indent < -0.8 * height and len(run) > 1)
-        or (before[-1].right < full and bool(_END.search(text)))
+        or (before[-1].right < full and bool(_END.search(tail)))
     )
 
 
@@ -335,7 +344,7 @@ def _line(text: str, run: list[_Row], page: int, set_in: _Type) -> Line:
     level = set_in.levels.get(size, 0)
     if level and len(text) <= HEADING_CHARS and text[-1] not in ".,;:":
         return Line(text, "heading", level, page=page)
-    kind: Kind = "rule" if _LEADERS.search(text) else "item" if ITEM.match(text) else "text"
+    kind: Kind = "rule" if _LEADERS.search(text[-TAIL_CHARS:]) else "item" if ITEM.match(text) else "text"
     return Line(text, kind, page=page)
 
 
@@ -344,7 +353,7 @@ def _append(text: str, words: str, set_in: _Type) -> str:
     if not text.endswith(_SOFT) and not _HYPHEN.search(text):
         return f"{text} {words}"
     first = text[:-1]
-    broken = re.search(r"[^\W\d_]+\Z", first), re.match(r"[^\W\d_]+", words)
+    broken = re.search(r"[^\W\d_]+\Z", first[-TAIL_CHARS:]), re.match(r"[^\W\d_]+", words)
     if broken[0] and broken[1] and broken[1][0][0].islower():
         known = f"{broken[0][0]}-{broken[1][0]}".lower() in set_in.hyphenated
         return f"{first}-{words}" if known else first + words
@@ -366,4 +375,4 @@ def _continued(lines: Sequence[Line], set_in: _Type) -> list[Line]:
 
 
 def _goes_on(text: str, upcoming: str) -> bool:
-    return upcoming[:1].islower() and not _END.search(text)
+    return upcoming[:1].islower() and len(text) <= PARAGRAPH_CHARS and not _END.search(text[-TAIL_CHARS:])

@@ -9,19 +9,21 @@ First line: {"pages", "title"} or {"problem"}. Then each page's pieces of lines 
 
 import ctypes
 import json
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
 
-MAX_CHARS = 20_000_000
-HYPHENS = frozenset((0x02, 0xFFFE))  # what the library says where it joins a word that a line end parts
 PASSWORD = 4  # FPDF_ERR_PASSWORD
+
+# U+0002 and U+FFFE are what the library says where it joins a word that a line end parts.
+_WORD = re.compile(r"(?P<letters>[^\x00-\x20\xa0\ufffe]+)(?P<hyphen>[\x02\ufffe])?")
 
 _Word = tuple[str, float, float, float, float]
 
 
-def main(max_pages: int, cpu_s: int, memory: int) -> None:
-    """Read the PDF within the limits: pages, seconds of processor time, bytes of memory."""
+def main(max_pages: int, max_chars: int, cpu_s: int, memory: int) -> None:
+    """Read the PDF within the limits: pages, characters, seconds of processor time, bytes of memory."""
     data = sys.stdin.buffer.read()
     _limit(cpu_s, memory + 4 * len(data))
     import pypdfium2
@@ -39,7 +41,7 @@ def main(max_pages: int, cpu_s: int, memory: int) -> None:
         page = pdf[number]
         pieces = list(_pieces(_words(page)))
         chars += sum(len(piece[0]) for piece in pieces)
-        if chars > MAX_CHARS:
+        if chars > max_chars:
             return _say({"problem": "characters"})
         _say(pieces)
         page.close()
@@ -82,37 +84,29 @@ def _words(page: Any) -> Iterator[_Word]:
             return width - high, height - right, width - low, height - left
         return left, height - high, right, height - low
 
-    word: list[int] = []
-    first = 0
-
-    def finished(end: int, hyphen: str = "") -> _Word:
-        one, other = corners(first), corners(end)
-        letters = "".join(map(chr, word)).encode("utf-16", "surrogatepass").decode("utf-16", "ignore") + hyphen
-        return (
-            letters,
+    for match in _WORD.finditer(_characters(text)):
+        one, other = corners(match.start()), corners(match.end("letters") - 1)
+        letters = match["letters"].encode("utf-16", "surrogatepass").decode("utf-16", "ignore")
+        yield (
+            letters + ("\xad" if match["hyphen"] else ""),
             min(one[0], other[0]),
             min(one[1], other[1]),
             max(one[2], other[2]),
             max(one[3], other[3]),
         )
-
-    for index in range(pdfium.FPDFText_CountChars(text)):
-        sign = pdfium.FPDFText_GetUnicode(text, index)
-        if sign in HYPHENS:
-            if word:
-                yield finished(index - 1, "\xad")
-            word = []
-        elif sign <= 0x20 or sign == 0xA0:
-            if word:
-                yield finished(index - 1)
-            word = []
-        else:
-            if not word:
-                first = index
-            word.append(sign)
-    if word:
-        yield finished(index)
     text.close()
+
+
+def _characters(text: Any) -> str:
+    """A sign for each of the page's characters, in their order; of what is beyond 16 bits, two."""
+    import pypdfium2.raw as pdfium
+
+    count = pdfium.FPDFText_CountChars(text)
+    buffer = (ctypes.c_ushort * (count + 1))()
+    if pdfium.FPDFText_GetText(text, 0, count, buffer) == count + 1:
+        return "".join(map(chr, buffer[:count]))
+    # Some characters have no sign or two: which, only a call for each of them tells.
+    return "".join(chr(min(pdfium.FPDFText_GetUnicode(text, index), 0xFFFF)) for index in range(count))
 
 
 def _pieces(words: Iterator[_Word]) -> Iterator[_Word]:
