@@ -19,7 +19,7 @@ from qa.schema import Kind
 EDGE_ROWS = 3  # at the top and bottom of a page that may be running heads
 HEADING_SIZE = 1.12  # times the size of most text
 HEADING_CHARS = 150
-COLUMN_CHARS = 15  # prose has longer lines, cells of tables often shorter ones
+COLUMN_CHARS = 20  # lines of prose are longer, cells of tables mostly shorter
 COLUMN_ROWS = 3
 MAX_PIECES = 2000  # of a page whose columns are looked for
 MAX_GUTTERS = 8  # looked at, those that least crosses
@@ -197,12 +197,16 @@ def _gutter(pieces: Sequence[Piece]) -> float | None:
 
 
 def _is_prose(pieces: Sequence[Piece]) -> bool:
-    """Whether lines mostly run from one side to the other, as they do in columns and not in tables."""
-    if len(pieces) < COLUMN_ROWS:
+    """Whether most of the text is in lines that run from one side to the other, as in columns and not in tables."""
+    if not pieces:
         return False
     width = max(one.right for one in pieces) - min(one.left for one in pieces)
-    full = sum(1 for one in pieces if one.right - one.left > 0.7 * width)
-    return 2 * full >= len(pieces) and statistics.median(len(one.text) for one in pieces) >= COLUMN_CHARS
+    full = [len(one.text) for one in pieces if one.right - one.left > 0.7 * width]
+    return (
+        len(full) >= COLUMN_ROWS
+        and 2 * sum(full) > sum(len(one.text) for one in pieces)
+        and statistics.median(full) >= COLUMN_CHARS
+    )
 
 
 # -- lines of a column -------------------------------------------------------------------------
