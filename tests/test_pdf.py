@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from qa.errors import DocumentError
 from qa.formats import Extract, extract
 from qa.formats.pdf_layout import Piece, page_lines
+from tests.conftest import ROOT
 from tests.files import ROWS, SHOWN, pdf_bytes, write_lines, write_table
 from tests.test_formats import block_laws, shown, steady
 from tests.test_hostile_files import raw_pdf, stream
@@ -62,6 +63,16 @@ def test_two_columns_are_read_one_after_the_other() -> None:
     expected = [("heading", "A heading over both"), ("text", " ".join(LEFT)), ("text", " ".join(RIGHT))]
     assert shown(read(by_column)) == expected
     assert shown(read(by_line)) == expected
+
+
+def test_tables_and_lists_inside_columns() -> None:
+    found = extract((ROOT / "eval/handbook/rowing-boats.pdf").read_bytes(), ".pdf")
+    headings = [text for kind, text in shown(found) if kind == "heading"]
+    assert [text[:2] for text in headings[1:]] == [f"{number}." for number in range(1, 9)]
+    rows = [text for kind, text in shown(found) if kind == "row"]
+    assert len(rows) == 10
+    assert "One hour | £11.60 | £13.90" in rows
+    assert {block.page for block in found.blocks if block.kind == "item"} == {2}
 
 
 def test_what_crosses_the_columns_parts_them() -> None:
