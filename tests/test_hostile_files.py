@@ -283,6 +283,8 @@ def test_a_pdf_with_more_pages_or_text_than_the_limit(monkeypatch: pytest.Monkey
     page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 500 500]>>"
     tree = b"<</Type/Pages/Kids[%s]/Count 30000>>" % kids
     assert "has more than 20,000 pages" in reason(raw_pdf(b"<</Type/Catalog/Pages 2 0 R>>", tree, page), ".pdf")
+    monkeypatch.setattr(pdf, "MAX_CHARS", 20)
+    assert "characters; split it" in reason(SAMPLES[".pdf"](), ".pdf")
     monkeypatch.setattr(pdf, "MAX_PAGES", 1)
     assert "has more than" in reason(files.pdf_bytes(*[lambda drawn: files.write_lines(drawn, ["x"])] * 2), ".pdf")
 

@@ -117,10 +117,19 @@ def test_a_paragraph_goes_on_in_the_next_column_and_on_the_next_page() -> None:
         write_lines(drawn, ["Page 2"], top=20, size=8)
 
     found = read(columns, following)
-    whole = " ".join([*LEFT[:3], LEFT[3][:-1], "and", *RIGHT[1:3], "who come again and again. Then they climb."])
+    whole = " ".join([*LEFT[:3], LEFT[3][:-1], "and", *RIGHT[1:3], "who come again and again."])
     texts = [text for kind, text in shown(found) if kind == "text"]
-    assert texts == [whole]
-    assert [block.page for block in found.blocks if block.kind == "text"] == [1]
+    assert texts == [whole, "Then they climb."]
+    assert [block.page for block in found.blocks if block.kind == "text"] == [1, 2]
+
+
+def test_a_sentence_that_goes_on_is_not_cut_at_an_abbreviation() -> None:
+    found = read(page(["The prize was given to the people of"]), page(["the town by Dr. Smith in May. He spoke."]))
+    assert shown(found) == [
+        ("text", "The prize was given to the people of the town by Dr. Smith in May."),
+        ("text", "He spoke."),
+    ]
+    assert [block.page for block in found.blocks] == [1, 2]
 
 
 def test_running_heads_and_page_numbers_are_not_quotable() -> None:

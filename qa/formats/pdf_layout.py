@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import nupunkt
+
 from qa.formats.blocks import Line
 from qa.formats.plain import ITEM, starts_item
 from qa.schema import Kind
@@ -365,17 +367,29 @@ def _append(text: str, words: str, set_in: _Type) -> str:
 
 
 def _continued(lines: Sequence[Line], set_in: _Type) -> list[Line]:
-    """Paragraphs that go on in the next column or on the next page made whole; they are of the page they begin on."""
+    """Paragraphs that go on in the next column made whole, and sentences that go on on the next page.
+
+    Such a sentence is of the page that it begins on, what follows of its own.
+    """
     whole: list[Line] = []
     last: int | None = None  # of the last paragraph; only running heads behind it
     for line in lines:
         if last is not None and line.kind == "text" and _goes_on(whole[last].text, line.text):
-            whole[last] = replace(whole[last], text=_append(whole[last].text, line.text, set_in))
-            continue
+            end = len(line.text) if line.page == whole[last].page else _sentence_end(line.text)
+            whole[last] = replace(whole[last], text=_append(whole[last].text, line.text[:end].rstrip(), set_in))
+            if not line.text[end:].strip():
+                continue
+            line = replace(line, text=line.text[end:].strip())
         whole.append(line)
         if line.kind != "rule":
             last = len(whole) - 1 if line.kind in ("text", "item") else None
     return whole
+
+
+def _sentence_end(text: str) -> int:
+    """Where the first sentence ends, as `qa.chunks` will find it."""
+    ends = (end for _, end in nupunkt.sentence_spans(text))
+    return next((end for end in ends if not text[end:].lstrip()[:1].islower()), len(text))
 
 
 def _goes_on(text: str, upcoming: str) -> bool:
