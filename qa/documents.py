@@ -1,6 +1,5 @@
 """Folder → files → `Document`: listing, decoding, title and date; `qa.formats` reads each format's structure."""
 
-import contextlib
 import datetime
 import hashlib
 import os
@@ -11,31 +10,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from charset_normalizer import from_bytes
-
 from qa.errors import DocumentError, FolderError
-from qa.formats import READERS, Extract
+from qa.formats import READERS, Extract, extract
 from qa.schema import Document, Skipped
 
 IGNORE_FILE = ".qaignore"
 TITLE_CHARS = 120
 LABEL_CHARS = 1000  # how far down a labelled date may stand
-
-_MARKS = (  # longest first: UTF-16's little-endian mark begins UTF-32's
-    (b"\xff\xfe\x00\x00", "utf-32"),
-    (b"\x00\x00\xfe\xff", "utf-32"),
-    (b"\xef\xbb\xbf", "utf-8"),
-    (b"\xff\xfe", "utf-16"),
-    (b"\xfe\xff", "utf-16"),
-)
-_ENCODINGS = (  # told apart by the library; its rarer ones win over these by mistake more often than by right
-    "cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp866 cp874 cp932 cp949 big5 gb18030 euc_jp koi8_r koi8_u"
-    " iso8859_2 iso8859_5 iso8859_7 iso8859_9 iso8859_15 latin_1 mac_roman mac_cyrillic"
-).split()
-SCARCE = 8  # so few letters beyond ASCII tell a library nothing
-# In hardly any word of a western language, but soon in a text of another read as Windows-1252.
-_NOT_WESTERN = re.compile(r"[^\W\d_][¡-©«¬®-³µ¶¸¹»-¿×÷][^\W\d_]|£[^\W\d_]|[a-zß-ÿ][À-ÞŠŒŽŸ]|[ÐðÝýÞþ]")
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 _MONTHS = "january february march april may june july august september october november december".split()
 _MONTH = "(?P<{0}>" + "|".join(f"{m[:3]}(?:{m[3:]})?" for m in _MONTHS) + r"|sept)\.?"
@@ -117,64 +98,24 @@ def read_document(file: File, *, max_file_mb: float) -> Document:
     data = _read_bytes(file.path, max_file_mb)
     if not data.strip():
         raise DocumentError("is empty")
-    text, encoding = decode(data)
-    extract = READERS[file.path.suffix.lower()](text)
-    if not extract.text.strip():
+    found = extract(data, file.path.suffix.lower())
+    if not found.text.strip():
         raise DocumentError("holds no text")
     return Document(
         path=file.name,
-        text=extract.text,
-        sha256=text_sha256(extract.text),
-        title=shorten(extract.title or _first_heading(extract) or _first_line(extract) or file.name),
-        date=next(filter(None, map(iso_date, extract.dates)), None) or labelled_date(extract.text[extract.body :]),
-        pages=extract.pages,
-        encoding=encoding,
-        blocks=extract.blocks,
+        text=found.text,
+        sha256=text_sha256(found.text),
+        title=shorten(found.title or _first_heading(found) or _first_line(found) or file.name),
+        date=next(filter(None, map(iso_date, found.dates)), None) or labelled_date(found.text[found.body :]),
+        pages=found.pages,
+        encoding=found.encoding,
+        blocks=found.blocks,
     )
 
 
 def text_sha256(text: str) -> str:
     """Hex sha256 of the text in UTF-8."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def decode(data: bytes) -> tuple[str, str]:
-    """The text of the bytes and the encoding's name: a byte-order mark's, UTF-8, else detected."""
-    mark, encoding = next((known for known in _MARKS if data.startswith(known[0])), (b"", "utf-8"))
-    if not mark and b"\0" in data:
-        raise DocumentError("is binary, not text (if it is UTF-16, save it as UTF-8)")
-    try:
-        text = data.decode(encoding).removeprefix("\ufeff" if encoding == "utf-8" and mark else "")
-    except UnicodeDecodeError:
-        if encoding != "utf-8":
-            raise DocumentError(f"is marked as {encoding} but is not; save it as UTF-8") from None
-        text, encoding = _detect(data.removeprefix(mark))
-    if "\0" in text or 50 * len(_CONTROL.findall(text)) > len(text):
-        raise DocumentError("is binary, not text")
-    return text, encoding
-
-
-def _detect(data: bytes) -> tuple[str, str]:
-    """Text that is not UTF-8: mostly UTF-8, plainly Windows-1252 (where a library guesses), or what a library finds."""
-    text = data.decode("utf-8", errors="replace")
-    broken = text.count("\ufffd")
-    beyond_ascii = len(text) - len(text.encode("ascii", errors="ignore"))
-    if beyond_ascii > 10 * broken:
-        return text, f"utf-8 (broken characters replaced: {broken})"
-    matches = from_bytes(data, cp_isolation=list(_ENCODINGS))
-    best = matches.best()
-    with contextlib.suppress(UnicodeDecodeError):
-        western = data.decode("cp1252")
-        high = len(data) - len(data.decode("ascii", errors="ignore"))
-        tied = best is not None and any(one.encoding == "cp1252" and one.chaos <= best.chaos for one in matches)
-        if 3 * high < len(data) and (high <= SCARCE or tied) and not _NOT_WESTERN.search(western):
-            return western, "cp1252"
-    try:
-        if best is not None:
-            return data.decode(best.encoding), best.encoding
-    except UnicodeDecodeError:  # the library looks at samples of a large file
-        pass
-    raise DocumentError("is not text in any known encoding; save it as UTF-8")
 
 
 def iso_date(text: str) -> str | None:

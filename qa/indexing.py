@@ -282,8 +282,9 @@ class _Batch:
 
 
 def content_key(document: Document, format_name: str) -> str:
-    """Names a content: the same text, title, date and format give the same key, whatever the file is called."""
-    facts = "\0".join((document.sha256, document.title, document.date or "", format_name))
+    """Names a content: the same text, title, date, format and places give the same key, whatever the file is called."""
+    places = [(one.start, one.page, one.locator) for one in document.blocks if one.page or one.locator]
+    facts = "\0".join((document.sha256, document.title, document.date or "", format_name, *map(repr, places)))
     return hashlib.sha256(facts.encode()).hexdigest()[:32]
 
 

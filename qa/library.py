@@ -10,6 +10,7 @@ document one over the content that it is: a disk that lost a bit is an error, an
 
 import errno
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -420,6 +421,7 @@ class Library:
         """What a reader needs beside the sentences `start:end`: (before, after), either may be empty.
 
         Before a list item stands the sentence that introduces the list, before a table row the table's first row.
+        A heading or a blank line ends a table.
         """
         with self.read() as db:
             earlier = db.execute(
@@ -438,24 +440,30 @@ class Library:
         before = [Sentence(*row) for row in earlier]
         if own and own[0].kind == "item":
             before = [one for one in before if one.kind != "item"]
-        before = [header] if header else before
+        elif own and own[0].kind == "row":
+            before = [header] if header else [one for one in before[:1] if one.kind != "row"]
         if before and before[0].kind == "heading":
             before = []  # it is the quote's `heading`
         after = [Sentence(*row) for row in later]
         return _slice(text, before[:1]), _slice(text, after)
 
     def header_row(self, content: int, start: int) -> Sentence | None:
-        """The first row of the table in which a row begins at `start`; None where it is the first itself."""
+        """The first row of the table in which a row begins at `start`; None where it is the first itself.
+
+        A blank line or a heading ends a table.
+        """
+        text = self.text(content)
+        top = max(text.rfind(blank, 0, start) for blank in ("\n\n", "\n\r\n", "\r\r"))
         with self.read() as db:
-            outside = db.execute(
-                "SELECT start FROM sentences WHERE content = ? AND start < ? AND kind NOT IN ('row', 'rule')"
-                " ORDER BY start DESC LIMIT 1",
+            heading = db.execute(
+                "SELECT max(start) FROM sentences INDEXED BY headings"
+                " WHERE content = ? AND kind = 'heading' AND start < ?",
                 (content, start),
-            ).fetchone()
+            ).fetchone()[0]
             row = db.execute(
                 f"SELECT {_SENTENCE} FROM sentences WHERE content = ? AND start > ? AND start < ? AND kind = 'row'"
                 " ORDER BY start LIMIT 1",
-                (content, outside["start"] if outside else -1, start),
+                (content, max(top, -1 if heading is None else heading), start),
             ).fetchone()
         return Sentence(*row) if row else None
 

@@ -47,7 +47,7 @@ def trace(**change: Any) -> Trace:
         "models": {},
         "store": "0123456789abcdef",
         "timings_ms": {"search": 8.2, "read": 11.0},
-        "skipped": (Skipped(path="x.pdf", reason="format .pdf is not supported"),),
+        "skipped": (Skipped(path="x.odt", reason="format .odt is not supported"),),
     }
     return Trace(**{**facts, **change})
 

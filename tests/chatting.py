@@ -27,7 +27,7 @@ FILES = {
         f"## Room {n}\n\nRoom {n} has {n * 3} places. {STOVE}The towels in room {n} are changed daily.\n\n"
         for n in (1, 2, 3)
     ),
-    "notes.pdf": "%PDF-1.4 not read",
+    "notes.odt": "not read",
 }  # fmt: skip
 
 

@@ -221,11 +221,11 @@ def test_upload_ask_delete_ask(page: Page, tmp_path: Path) -> None:
     question = "Who built the greenhouse?"
     expect(ask(page, question).locator(".refused")).to_be_visible()
     (tmp_path / "garden.txt").write_text("The greenhouse was built by Ada Lindqvist in 1931.")
-    (tmp_path / "broken.pdf").write_text("%PDF")
+    (tmp_path / "broken.pdf").write_text("<html>")
     documents(page)
     page.locator("#files input[type=file]").set_input_files([tmp_path / "garden.txt", tmp_path / "broken.pdf"])
     expect(page.locator("#outcomes .ok")).to_contain_text("uploads/garden.txt: added")
-    expect(page.locator("#outcomes .error")).to_contain_text("not supported")
+    expect(page.locator("#outcomes .error")).to_contain_text("is not a PDF but a web page")
     row = page.locator("#documents tr", has_text="uploads/garden.txt")
     expect(row).to_contain_text("indexed")
     page.get_by_role("tab", name="Chat").click()
@@ -395,7 +395,7 @@ def test_the_browser_asks_no_other_host(playwright: Playwright, served: tuple[st
 
 def test_skipped_files_are_visible(page: Page) -> None:
     documents(page)
-    expect(page.locator("#documents tr", has_text="notes.pdf")).to_contain_text("left out: format .pdf")
+    expect(page.locator("#documents tr", has_text="notes.odt")).to_contain_text("left out: format .odt")
 
 
 def test_only_some_documents(page: Page) -> None:

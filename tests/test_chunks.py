@@ -20,7 +20,7 @@ from qa.chunks import (
 )
 from qa.documents import text_sha256
 from qa.embed import token_ends
-from qa.formats import READERS
+from qa.formats import read_html, read_markdown, read_plain
 from qa.schema import Chunk, Document, Sentence
 from tests.invariants import chunk_laws
 
@@ -30,7 +30,7 @@ MARKS = 4  # around question and passage in the reader's window
 
 
 def document(text: str, name: str = "a.txt") -> Document:
-    extract = READERS[PurePath(name).suffix](text)
+    extract = {".txt": read_plain, ".md": read_markdown, ".html": read_html}[PurePath(name).suffix](text)
     return Document(name, extract.text, text_sha256(extract.text), "T", None, None, "utf-8", extract.blocks)
 
 

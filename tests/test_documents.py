@@ -14,7 +14,6 @@ from qa.documents import (
     IGNORE_FILE,
     TITLE_CHARS,
     File,
-    decode,
     iso_date,
     labelled_date,
     list_files,
@@ -23,6 +22,7 @@ from qa.documents import (
     signature,
 )
 from qa.errors import DocumentError, FolderError
+from qa.formats import decode
 from qa.schema import Document
 
 steady = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other work may slow the machine
@@ -356,7 +356,7 @@ def test_what_is_left_out_is_kept_with_its_reason(tmp_path: Path) -> None:
     outside = write(tmp_path / "outside", {"secret.txt": "secret", "more/x.txt": "x"})
     docs = write(
         tmp_path / "docs",
-        {"a.txt": "a", ".hidden.txt": "h", ".git/x.txt": "x", "b.pdf": "p", "noending": "n", "sub/c.docx": "c"},
+        {"a.txt": "a", ".hidden.txt": "h", ".git/x.txt": "x", "b.doc": "p", "noending": "n", "sub/c.odt": "c"},
     )
     (docs / "in.txt").symlink_to(docs / "a.txt")
     (docs / "out.txt").symlink_to(outside / "secret.txt")
@@ -373,9 +373,9 @@ def test_what_is_left_out_is_kept_with_its_reason(tmp_path: Path) -> None:
     expected = {
         ".hidden.txt": "hidden",
         ".git/": "hidden",
-        "b.pdf": "format .pdf is not supported",
+        "b.doc": "format .doc is not supported",
         "noending": "format without an ending is not supported",
-        "sub/c.docx": "format .docx is not supported",
+        "sub/c.odt": "format .odt is not supported",
         "out.txt": "a link out of the folder",
         "up.txt": "a link out of the folder",
         "broken.txt": "is a broken link",

@@ -376,8 +376,15 @@ def test_the_packaged_exams_hold_what_they_should(packaged: Exam) -> None:
         assert kinds.keys() >= {"request", "injection", "form", "conversation"}
         assert {len(placed.case.turns) for placed in packaged.cases} >= {1, 2, 3, 4}
     else:
-        assert 12 <= len(packaged.texts) <= 15
-        assert {Path(name).suffix for name in packaged.texts} == {".md", ".html", ".txt"}
+        assert 16 <= len(packaged.texts) <= 19
+        endings = collections.Counter(Path(name).suffix for name in packaged.texts)
+        assert endings.keys() == {".md", ".html", ".txt", ".pdf", ".docx", ".xlsx", ".pptx"}
+        asked = collections.Counter(
+            Path((case.gold[0] if case.gold else case.near).document).suffix
+            for case in (placed.case for placed in packaged.cases)
+            if case.gold or case.near
+        )
+        assert all(asked[ending] >= 6 for ending in endings)
         assert len(packaged.cases) >= 200
         assert sum(placed.case.conflict == "sources" for placed in packaged.cases) >= 25
         assert kinds["look_alike"] >= 25

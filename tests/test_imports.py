@@ -1,6 +1,8 @@
 """The architecture: each stage imports only earlier ones, and only the named file imports each heavy library."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,10 @@ OWNERS = {
     "gradio": "ui/",
     "sqlite3": "qa/library.py qa/assistant.py",
     "onnxruntime": "qa/embed.py",
+    "docx": "qa/formats/docx.py",
+    "pptx": "qa/formats/pptx.py",
+    "openpyxl": "qa/formats/xlsx.py",
+    "pypdfium2": "qa/formats/pdf_pages.py",
 }
 TOOLS = (*(f"qa/reader/{name}" for name in "train network batches dev export mine".split()), "qa/models/")
 # Training and export: they stand outside the pipeline.
@@ -66,6 +72,14 @@ def test_every_stage_is_in_the_order() -> None:
     assert names - {"__init__", "__pycache__", "models"} == set(STAGES)
 
 
+def test_readers_import_their_libraries_late() -> None:
+    code = (
+        "import sys, qa.formats; print(sorted({'docx', 'pptx', 'openpyxl', 'pypdfium2', 'lxml'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 @pytest.mark.parametrize(
     ("path", "source"),
     [
@@ -77,6 +91,8 @@ def test_every_stage_is_in_the_order() -> None:
         ("qa/search.py", "import chromadb"),
         ("qa/cli.py", "import gradio as gr"),
         ("qa/quotes.py", "import sqlite3"),
+        ("qa/formats/pdf.py", "import pypdfium2"),
+        ("qa/formats/web.py", "from qa.documents import decode"),
     ],
 )
 def test_planted_violations_are_found(path: str, source: str) -> None:

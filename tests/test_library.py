@@ -22,7 +22,7 @@ from qa.errors import StoreDamaged, StoreError
 from qa.formats import read_markdown, read_plain
 from qa.indexing import content_key
 from qa.library import Library
-from qa.schema import Document, Skipped
+from qa.schema import Block, Document, Skipped
 
 TEXT = (
     "The harbour was rebuilt in 1834. The old bridge was sold to the council.\n\n"
@@ -541,3 +541,12 @@ def test_the_first_row_of_a_long_table_is_found_from_any_row(library: Library) -
         assert text[header.start : header.end] == "Room\tSeats"
         assert library.context(content, start, start + len(row))[0] == "Room\tSeats"
     assert library.header_row(content, text.index("Room")) is None
+
+
+def test_the_same_text_in_other_places_is_another_content() -> None:
+    def key(*pages: int | None) -> str:
+        blocks = tuple(Block(4 * at, 4 * at + 3, page=page) for at, page in enumerate(pages))
+        return content_key(Document("x.pdf", "one two", text_sha256("one two"), "", None, 2, "pdf", blocks), ".pdf")
+
+    assert key(1, 2) == key(1, 2)
+    assert len({key(1, 2), key(1, 1), key(None, None)}) == 3

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +18,7 @@ from qa.library import Library
 from qa.quotes import MAX_CHARS, MAX_SENTENCES, make_quotes, quote_spans, same_text, verify_quote
 from qa.schema import Document, Quote, Sentence
 from qa.search import KeywordRetriever
+from tests import files
 from tests.invariants import exact_slice, whole_sentences
 
 steady = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other work may slow the machine
@@ -274,9 +276,9 @@ class Shelf:
         self.folder = folder
         self.library = Library(folder / "library.sqlite")
 
-    def add(self, name: str, content: str) -> Document:
+    def add(self, name: str, content: str | bytes) -> Document:
         path = self.folder / name
-        path.write_bytes(content.encode())
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
         document = read_document(File(path, name, (1, 1, 1)), max_file_mb=1)
         key = document.sha256
         state = self.library.content_state(key)
@@ -434,6 +436,107 @@ def test_before_a_table_row_stands_its_header(shelf: Shelf, name: str) -> None:
     quote = shelf.quote("1,358")
     shown = [text.strip("| ") for text in (quote.text, quote.before, quote.after)]
     assert shown == ["2024 | 1,358", "Year | People", "2025 | 77"]
+
+
+FIRST = [["Ticket", "Weekday"], ["Adult", "£5.00"], ["Child", "£3.00"]]
+SECOND = [["Room", "Seats"], ["Birch", "12"], ["Harbour", "30"]]
+
+
+def two_slides(presentation: Any) -> None:
+    slide = presentation.slides.add_slide(presentation.slide_layouts[5])
+    slide.shapes.title.text = "Prices"
+    for rows in (FIRST, SECOND):
+        table = slide.shapes.add_table(3, 2, 0, 0, 914400, 914400).table
+        for number, row in enumerate(rows):
+            for column, text in enumerate(row):
+                table.cell(number, column).text = text
+
+
+def two_sheets(book: Any) -> None:
+    book.active.title = "Prices"
+    for rows, sheet in ((FIRST, book.active), (SECOND, book.create_sheet("Rooms"))):
+        for row in rows:
+            sheet.append(row)
+
+
+def one_sheet(book: Any) -> None:
+    book.active.title = "Prices"
+    for row in [*FIRST, [], ["Rooms of 2024"], *SECOND]:
+        book.active.append(row)
+
+
+def two_tables(document: Any) -> None:
+    document.add_heading("Prices", 1)
+    for rows in (FIRST, SECOND):
+        files.add_table(document, rows)
+
+
+def two_drawn(drawn: Any) -> None:
+    files.write_lines(drawn, ["Prices"], size=20)
+    files.write_lines(
+        drawn, ["A line of text that is longer than the cells are, so that the heading is larger."], top=700
+    )
+    files.write_table(drawn, FIRST, top=600)
+    files.write_table(drawn, SECOND, top=500)
+
+
+def page_of(*tables: list[list[str]]) -> str:
+    rows = ["".join(f"<tr><td>{one}<td>{other}" for one, other in table) for table in tables]
+    return "<h1>Prices</h1>" + "".join(f"<table>{table}</table>" for table in rows)
+
+
+def marked(*tables: list[list[str]]) -> str:
+    lines = [f"| {one} | {other} |" for table in tables for one, other in table]
+    return "\n".join(["# Prices", "", lines[0], "|---|---|", *lines[1:3], "", lines[3], "|---|---|", *lines[4:]])
+
+
+TWO_TABLES: dict[str, tuple[str | bytes, tuple[str | None, int | None, str | None]]] = {
+    "a.md": (marked(FIRST, SECOND), ("Prices", None, None)),
+    "crlf.md": (marked(FIRST, SECOND).replace("\n", "\r\n"), ("Prices", None, None)),
+    "a.html": (page_of(FIRST, SECOND), ("Prices", None, None)),
+    "a.docx": (files.docx_bytes(two_tables), ("Prices", None, None)),
+    "a.pptx": (files.pptx_bytes(two_slides), ("Prices", None, "slide 1")),
+    "sheets.xlsx": (files.xlsx_bytes(two_sheets), ("Rooms", None, "sheet Rooms, row 3")),
+    "sheet.xlsx": (files.xlsx_bytes(one_sheet), ("Prices", None, "sheet Prices, row 8")),
+    "a.pdf": (files.pdf_bytes(two_drawn), ("Prices", 1, None)),
+    "a.csv": (files.csv_bytes(SECOND), (None, None, "row 3")),
+    "a.tsv": (files.csv_bytes(SECOND, delimiter="\t"), (None, None, "row 3")),
+}
+
+
+@pytest.mark.parametrize("name", TWO_TABLES)
+def test_tables_in_sequence_have_their_own_headers(shelf: Shelf, name: str) -> None:
+    content, place = TWO_TABLES[name]
+    shelf.add(name, content)
+    quote = shelf.quote("Harbour")
+    assert [text.strip("| ") for text in (quote.text, quote.before)] == ["Harbour | 30", "Room | Seats"]
+    assert (quote.heading, quote.page, quote.locator) == place
+    if "Adult" in shelf.library.text(1):
+        assert shelf.quote("Child").before.strip("| ") == "Ticket | Weekday"
+        assert "Child" not in shelf.quote("Room | Seats").before
+
+
+def test_the_header_of_a_table_of_a_thousand_rows(shelf: Shelf) -> None:
+    shelf.add(
+        "a.csv", files.csv_bytes([["Name", "Age"], *([f"person{number}", str(number)] for number in range(1000))])
+    )
+    quote = shelf.quote("person987")
+    assert (quote.before, quote.locator, quote.after) == ("Name | Age", "row 989", "person988 | 988")
+
+
+def test_what_a_citation_needs_comes_from_every_format(shelf: Shelf) -> None:
+    for ending, planted, place in (
+        (".pdf", "children may", (1, None, "Rules of the pool")),
+        (".docx", "five pounds", (None, None, "Field trip guide › Before you go › Fees")),
+        (".pptx", "queue on the left", (None, "slide 2, notes", "Timetable")),
+        (".xlsx", "12,345.6", (None, "sheet Q3, row 3", "Q3")),
+        (".json", "Child", (None, "$.tickets[1]", None)),
+        (".jsonl", "5.50", (None, "line 1", None)),
+        (".eml", "closed on Friday", (None, None, "Pool closed")),
+    ):
+        shelf.add(f"a{ending}", files.SAMPLES[ending]())
+        quote = next(one for one in shelf.quotes(planted) if one.document == f"a{ending}")
+        assert (quote.page, quote.locator, quote.heading) == place, ending
 
 
 @pytest.mark.parametrize("following", ["Not the small ones, who have to pay.", "# Exceptions\n\nSome pay."])

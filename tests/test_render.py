@@ -65,7 +65,7 @@ PAGES: dict[str, Callable[[], str]] = {
             )
             for path, size in (("hours.md", 900), ("uploads/a.txt", 2_400_000))
         ],
-        [Skipped(path="x.pdf", reason="format .pdf is not supported")],
+        [Skipped(path="x.odt", reason="format .odt is not supported")],
         formats=".md .txt",
         max_file_mb=50,
     ),

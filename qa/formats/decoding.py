@@ -1,0 +1,78 @@
+"""Bytes → text: a byte-order mark's encoding, UTF-8, else a detected one."""
+
+import contextlib
+import re
+
+from charset_normalizer import from_bytes
+
+from qa.errors import DocumentError
+
+_MARKS = (  # longest first: UTF-16's little-endian mark begins UTF-32's
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+_ENCODINGS = (  # told apart by the library; its rarer ones win over these by mistake more often than by right
+    "cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp866 cp874 cp932 cp949 big5 gb18030 euc_jp koi8_r koi8_u"
+    " iso8859_2 iso8859_5 iso8859_7 iso8859_9 iso8859_15 latin_1 mac_roman mac_cyrillic"
+).split()
+_STARTS = {  # of files that people rename
+    b"%PDF-": "a PDF (.pdf)",
+    b"{\\rtf": "rich text: save it as .docx",
+    b"<!doctype html": "a web page (.html)",
+    b"<html": "a web page (.html)",
+    b"PK\x03\x04": "a zip archive or an Office file (.docx, .pptx, .xlsx)",
+}
+SCARCE = 8  # so few letters beyond ASCII tell a library nothing
+# In hardly any word of a western language, but soon in a text of another read as Windows-1252.
+_NOT_WESTERN = re.compile(r"[^\W\d_][¡-©«¬®-³µ¶¸¹»-¿×÷][^\W\d_]|£[^\W\d_]|[a-zß-ÿ][À-ÞŠŒŽŸ]|[ÐðÝýÞþ]")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+
+
+def decode(data: bytes) -> tuple[str, str]:
+    """The text of the bytes and the encoding's name: a byte-order mark's, UTF-8, else detected."""
+    if data.startswith(b"%PDF-"):  # much of one is text, of no use to anybody
+        raise DocumentError(f"is not text{really(data)}")
+    mark, encoding = next((known for known in _MARKS if data.startswith(known[0])), (b"", "utf-8"))
+    if not mark and b"\0" in data:
+        raise DocumentError("is binary, not text (if it is UTF-16, save it as UTF-8)")
+    try:
+        text = data.decode(encoding).removeprefix("\ufeff" if encoding == "utf-8" and mark else "")
+    except UnicodeDecodeError:
+        if encoding != "utf-8":
+            raise DocumentError(f"is marked as {encoding} but is not; save it as UTF-8") from None
+        text, encoding = _detect(data.removeprefix(mark))
+    if "\0" in text or 50 * len(_CONTROL.findall(text)) > len(text):
+        raise DocumentError("is binary, not text")
+    return text, encoding
+
+
+def really(data: bytes) -> str:
+    """What a file with the wrong ending is, as the end of a sentence; "" where that cannot be told."""
+    start = data[:1000].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return next((f" but {name}" for mark, name in _STARTS.items() if start.startswith(mark.lower())), "")
+
+
+def _detect(data: bytes) -> tuple[str, str]:
+    """Text that is not UTF-8: mostly UTF-8, plainly Windows-1252 (where a library guesses), or what a library finds."""
+    text = data.decode("utf-8", errors="replace")
+    broken = text.count("\ufffd")
+    beyond_ascii = len(text) - len(text.encode("ascii", errors="ignore"))
+    if beyond_ascii > 10 * broken:
+        return text, f"utf-8 (broken characters replaced: {broken})"
+    matches = from_bytes(data, cp_isolation=list(_ENCODINGS))
+    best = matches.best()
+    with contextlib.suppress(UnicodeDecodeError):
+        western = data.decode("cp1252")
+        high = len(data) - len(data.decode("ascii", errors="ignore"))
+        tied = best is not None and any(one.encoding == "cp1252" and one.chaos <= best.chaos for one in matches)
+        if 3 * high < len(data) and (high <= SCARCE or tied) and not _NOT_WESTERN.search(western):
+            return western, "cp1252"
+    try:
+        if best is not None:
+            return data.decode(best.encoding), best.encoding
+    except UnicodeDecodeError:  # the library looks at samples of a large file
+        pass
+    raise DocumentError("is not text in any known encoding; save it as UTF-8")

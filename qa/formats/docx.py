@@ -1,0 +1,184 @@
+"""Word documents → headings by style, paragraphs, list items, table rows and footnotes, in order.
+
+Left out: headers and footers, tables of contents, comments, what is deleted or hidden, pictures.
+"""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from qa.formats.blocks import ROW_CHARS, Extract, Line, assemble, stated_title, table_lines
+from qa.formats.office import check_package
+
+MAX_XML = 60_000_000
+_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+_FOOTNOTES = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/footnotes"
+_ENDNOTES = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/endnotes"
+_SKIPPED = {f"{_W}{name}" for name in ("del", "moveFrom", "pPr", "instrText", "txbxContent")} | {_FALLBACK}
+_SIGNS = {f"{_W}tab": " ", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
+
+
+def read_docx(data: bytes) -> Extract:
+    """The body's text; raises DocumentError, or what the library raises."""
+    check_package(data, "wordprocessingml", max_xml=MAX_XML)
+    import docx  # late: only folders with Word documents pay for it
+
+    document: Any = docx.Document(io.BytesIO(data))
+    lines = list(_Body(document).lines())
+    content, blocks = assemble(lines)
+    return Extract(content, blocks, title=stated_title(document.core_properties.title, lines), encoding="docx")
+
+
+class _Body:
+    """Walks the body. What Word shows stands at any depth, in insertions, links and content controls too."""
+
+    def __init__(self, document: Any) -> None:
+        self._document = document
+        self._styles = {one.get(f"{_W}styleId"): one for one in document.styles.element.iter(f"{_W}style")}
+        self._notes = {**self._read_notes(_FOOTNOTES, "footnote"), **self._read_notes(_ENDNOTES, "endnote")}
+        self._has_title = False
+
+    def lines(self) -> Iterator[Line]:
+        yield from self._container(self._document.element.body)
+
+    def _read_notes(self, relation: str, kind: str) -> dict[tuple[str, str], Any]:
+        import docx.oxml
+
+        for related in self._document.part.rels.values():
+            if related.reltype == relation and not related.is_external:
+                root: Any = docx.oxml.parse_xml(related.target_part.blob)  # no entities, no network
+                return {(kind, note.get(f"{_W}id")): note for note in root.iter(f"{_W}{kind}")}
+        return {}
+
+    def _container(self, parent: Any) -> Iterator[Line]:
+        for child in parent:
+            if child.tag == f"{_W}p":
+                yield from self._paragraph(child)
+            elif child.tag == f"{_W}tbl":
+                yield from self._table(child)
+            elif child.tag not in _SKIPPED and child.tag != f"{_W}sectPr":  # content controls and their like
+                yield from self._container(child)
+
+    def _paragraph(self, paragraph: Any) -> Iterator[Line]:
+        text = _text(paragraph)
+        if text.strip():
+            yield self._line(paragraph, text)
+        for box in _boxes(paragraph):
+            yield from self._container(box)
+        for kind in ("footnote", "endnote"):
+            for mark in paragraph.iter(f"{_W}{kind}Reference"):
+                number = mark.get(f"{_W}id")
+                note = self._notes.get((kind, number))
+                text = " ".join(_text(note).split()) if note is not None else ""
+                if text:
+                    yield Line(text, locator=f"{kind} {number}")
+
+    def _line(self, paragraph: Any, text: str) -> Line:
+        names = self._style_names(paragraph)
+        level = self._heading_level(paragraph, names)
+        if level is not None:
+            return Line(" ".join(text.split()), "heading", level)
+        if any(name.startswith(("toc ", "table of figures")) for name in names):
+            return Line(" ".join(text.split()), "rule")
+        if self._is_item(paragraph, names):
+            return Line("- " + " ".join(text.split()), "item")
+        return Line("\n".join(" ".join(line.split()) for line in text.split("\n") if line.strip()))
+
+    def _chain(self, paragraph: Any) -> Iterator[Any]:
+        """The paragraph's own properties, then those of its style and of the styles that this is based on."""
+        properties = paragraph.find(f"{_W}pPr")
+        name = None
+        if properties is not None:
+            yield properties
+            name = _value(properties.find(f"{_W}pStyle"))
+        for _ in range(20):  # styles may be based on each other in a circle
+            style = self._styles.get(name)
+            if style is None:
+                return
+            yield style
+            name = _value(style.find(f"{_W}basedOn"))
+
+    def _style_names(self, paragraph: Any) -> list[str]:
+        names = (_value(one.find(f"{_W}name")) for one in self._chain(paragraph))
+        return [name.lower() for name in names if name]
+
+    def _heading_level(self, paragraph: Any, names: list[str]) -> int | None:
+        """1 is the top: the title's, and where there is none that of "heading 1"."""
+        for name in names:
+            if name == "title":
+                self._has_title = True
+                return 1
+            if name.startswith("heading ") and name[8:].isdigit():
+                return int(name[8:]) + self._has_title
+        for one in self._chain(paragraph):
+            properties = one if one.tag == f"{_W}pPr" else one.find(f"{_W}pPr")
+            outline = _value(properties.find(f"{_W}outlineLvl")) if properties is not None else None
+            if outline and outline.isdigit():
+                return int(outline) + 1 + self._has_title if int(outline) < 9 else None  # 9 is body text
+        return None
+
+    def _is_item(self, paragraph: Any, names: list[str]) -> bool:
+        for one in self._chain(paragraph):
+            properties = one if one.tag == f"{_W}pPr" else one.find(f"{_W}pPr")
+            numbering = properties.find(f"{_W}numPr") if properties is not None else None
+            if numbering is not None:
+                return _value(numbering.find(f"{_W}numId")) != "0"  # 0 takes a style's numbering away
+        return any(name.startswith("list ") and not name.startswith("list paragraph") for name in names)
+
+    def _table(self, table: Any) -> Iterator[Line]:
+        """Rows; a table that lays out the page, its cells too long for rows, as what it holds."""
+        rows = [list(row.iterchildren(f"{_W}tc")) for row in _within(table, f"{_W}tr")]
+        texts = [[" ".join(_text(cell, nested=True).split()) for cell in row] for row in rows]
+        if any(len(" | ".join(row)) > ROW_CHARS for row in texts):
+            for row in rows:
+                for cell in row:
+                    yield from self._container(cell)
+            return
+        yield from table_lines((None, row) for row in texts)
+
+
+def _within(parent: Any, tag: str) -> Iterator[Any]:
+    """Children of this tag, those in content controls and insertions included."""
+    for child in parent:
+        if child.tag == tag:
+            yield child
+        elif child.tag in (f"{_W}sdt", f"{_W}sdtContent", f"{_W}ins", f"{_W}customXml"):
+            yield from _within(child, tag)
+
+
+def _text(element: Any, *, nested: bool = False) -> str:
+    """The text as shown, with its line breaks; `nested`: that of a cell, in which paragraphs are just words."""
+    parts: list[str] = []
+
+    def walk(parent: Any) -> None:
+        for child in parent:
+            if child.tag == f"{_W}t":
+                parts.append(child.text or "")
+            elif child.tag in _SIGNS:
+                parts.append(_SIGNS[child.tag])
+            elif child.tag in _SKIPPED or (child.tag == f"{_W}r" and _is_hidden(child)):
+                continue
+            else:
+                walk(child)
+                if child.tag in (f"{_W}p", f"{_W}tc"):
+                    parts.append(" ")
+
+    walk(element)
+    return "".join(parts)
+
+
+def _is_hidden(run: Any) -> bool:
+    vanish = run.find(f"{_W}rPr/{_W}vanish")
+    return vanish is not None and vanish.get(f"{_W}val") not in ("0", "false", "off")
+
+
+def _boxes(paragraph: Any) -> Iterator[Any]:
+    """The text boxes anchored in a paragraph, each once: Word writes them twice, for new and for old programs."""
+    for box in paragraph.iter(f"{_W}txbxContent"):
+        if not any(one.tag in (_FALLBACK, f"{_W}txbxContent") for one in box.iterancestors()):
+            yield box
+
+
+def _value(element: Any) -> str | None:
+    return None if element is None else element.get(f"{_W}val")

@@ -1,0 +1,76 @@
+"""An e-mail → its subject as heading, who wrote it to whom and when, and its body; attachments are named."""
+
+import codecs
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from qa.errors import DocumentError
+from qa.formats.blocks import Extract, Line, assemble, clean
+from qa.formats.decoding import decode
+from qa.formats.plain import plain_blocks
+from qa.formats.web import page_lines
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
+SHOWN = ("From", "To", "Cc", "Date")
+NO_TEXT = {"idna", "punycode", "unicode_escape", "raw_unicode_escape"}  # codecs of names and source; slow on long text
+KNOWN = (*SHOWN, "Subject", "Received", "Message-ID")
+
+
+def read_eml(data: bytes) -> Extract:
+    """The body in plain text where the mail has it, else its web page."""
+    import email
+    import email.policy  # late: only folders with mails pay for it
+
+    mail: Any = email.message_from_bytes(data, policy=email.policy.default)
+    if not any(mail[name] for name in KNOWN):
+        raise DocumentError("is not an e-mail: it has no sender, subject or date")
+    subject = _header(mail, "Subject")
+    lines = [Line(subject, "heading", 1)] if subject else []
+    lines += [Line(f"{name}: {_header(mail, name)}", "item") for name in SHOWN if _header(mail, name)]
+    lines += _body(mail)
+    names = [_one_line(part.get_filename() or part.get_content_type()) for part in mail.iter_attachments()]
+    lines += [Line(f"Attachment, left out: {name}", "item", apart=number == 0) for number, name in enumerate(names)]
+    content, blocks = assemble(lines)
+    return Extract(content, blocks, title=subject or None, dates=_dates(mail), encoding="eml")
+
+
+def _body(mail: "EmailMessage") -> list[Line]:
+    part = mail.get_body(("plain", "html"))
+    if part is None:
+        return []
+    payload = part.get_payload(decode=True)
+    text = _decoded(payload if isinstance(payload, bytes) else b"", part.get_content_charset())
+    if part.get_content_type() == "text/html":
+        return page_lines(text)
+    # A reader of the mail sees its lines; a mark of quotation does not make them another text.
+    return [
+        Line(text[block.start : block.end], "text" if block.kind == "row" else block.kind)
+        for block in plain_blocks(text, 0, len(text))
+    ]
+
+
+def _decoded(data: bytes, charset: str | None) -> str:
+    """The text in the encoding that the mail names, else in the one it is in."""
+    try:
+        name = codecs.lookup(charset or "utf-8").name.replace("-", "_")
+        text = data.decode("utf-8" if name in NO_TEXT else name)
+    except (LookupError, UnicodeError):
+        text = decode(data)[0] if data.strip() else ""
+    return text.replace("\r\n", "\n")
+
+
+def _dates(mail: "EmailMessage") -> tuple[str, ...]:
+    try:
+        return (parsedate_to_datetime(str(mail["Date"])).date().isoformat(),)
+    except (ValueError, TypeError):
+        return ()
+
+
+def _header(mail: "EmailMessage", name: str) -> str:
+    return _one_line(str(mail[name] or ""))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(clean(text).split())

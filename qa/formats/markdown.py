@@ -1,0 +1,78 @@
+"""Markdown → blocks: CommonMark with tables and YAML front matter. The text is the file's own, unchanged."""
+
+import re
+from collections.abc import Iterator
+
+import yaml
+from markdown_it import MarkdownIt
+
+from qa.formats.blocks import Extract, tight
+from qa.formats.plain import LINE, plain_blocks
+from qa.schema import Block, Kind
+
+FRONT_MATTER_CHARS = 20_000
+DATE_KEYS = "date published publish_date pubdate created updated last_updated lastmod modified effective".split()
+
+_MARKUP = re.compile(r"<!--.*?(?:-->|\Z)|<[^<>]*>", re.DOTALL)
+_BREAK = r"[ \t]*(?:\r\n|\r|\n)"
+_FRONT_MATTER = re.compile(rf"---{_BREAK}(.*?)(?<=[\r\n])(?:---|\.\.\.)(?:{_BREAK}|[ \t]*\Z)", re.DOTALL)
+_MARKDOWN = MarkdownIt("commonmark").enable("table").disable("inline")
+_LEAVES: dict[str, Kind | None] = {  # markdown-it's block tokens that hold text; None: item or text, by where it stands
+    "paragraph_open": None,
+    "heading_open": "heading",
+    "fence": "code",
+    "code_block": "code",
+    "html_block": "text",
+    "hr": "rule",
+    "tr_open": "row",
+}
+
+
+def read_markdown(text: str) -> Extract:
+    """CommonMark blocks with tables and YAML front matter."""
+    matter, body = _front_matter(text)
+    lines = [match.span() for match in LINE.finditer(text)]
+    skipped_lines = sum(1 for start, _ in lines if start < body)
+    blocks = [block for start, end in lines[:skipped_lines] for block in tight(text, start, end, "text")]
+    items = 0  # how many lists deep
+    for token in _MARKDOWN.parse(text[body:]):
+        items += {"list_item_open": 1, "list_item_close": -1}.get(token.type, 0)
+        if token.type not in _LEAVES or token.map is None:
+            continue
+        first, last = (line + skipped_lines for line in token.map)
+        kind = _LEAVES[token.type] or ("item" if items else "text")
+        if token.type == "html_block" and not _MARKUP.sub("", token.content).strip():
+            kind = "rule"
+        level = int(token.tag[1]) if kind == "heading" else 0
+        for one, end in [(n, n + 1) for n in range(first, last)] if kind == "code" else [(first, last)]:
+            blocks += tight(text, lines[one][0], lines[end - 1][1], kind, level)
+    dates = tuple(matter[key] for key in DATE_KEYS if key in matter)
+    return Extract(text, tuple(_fill_gaps(text, blocks)), title=matter.get("title"), dates=dates, body=body)
+
+
+def _front_matter(text: str) -> tuple[dict[str, str], int]:
+    """The top-level texts of the YAML mapping at the top, as written, by key; and where the body starts (0: none).
+
+    Keys are in lower case with `_`. Nothing is constructed but strings: `title: No` is "No", a date cannot fail.
+    """
+    match = _FRONT_MATTER.match(text[:FRONT_MATTER_CHARS])
+    try:
+        matter = yaml.BaseLoader(match[1]).get_single_data() if match else None
+    except (yaml.YAMLError, RecursionError):
+        matter = None
+    if match is None or not isinstance(matter, dict):
+        return {}, 0
+    texts = {str(key): value.strip() for key, value in matter.items() if isinstance(value, str)}
+    keys = {re.sub(r"[\s-]+", "_", key.strip().lower()): value for key, value in texts.items()}
+    return {key: value for key, value in keys.items() if value not in ("", "~", "null")}, match.end()
+
+
+def _fill_gaps(text: str, blocks: list[Block]) -> Iterator[Block]:
+    """The blocks in order, outer before inner, with plain blocks for all text that none of them holds."""
+    at = 0
+    for block in sorted(blocks, key=lambda block: (block.start, -block.end)):
+        if block.start >= at:
+            yield from plain_blocks(text, at, block.start)
+            yield block
+            at = block.end
+    yield from plain_blocks(text, at, len(text))

@@ -1,0 +1,87 @@
+"""A cell's value and number format → what a spreadsheet shows, dates as ISO."""
+
+import datetime
+import re
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+EXACT = 1e15  # a float beyond is not known to its last digit
+
+_PARTS = re.compile(
+    r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|[_*].|\[\$(?P<currency>[^\]-]*)[^\]]*\]|\[[^\]]*\]'
+    r"|(?P<digit>[#0?.,]+)|(?P<percent>%)|(?P<other>General|[@/]|[eE][+-]|[a-zA-Z]+)|(?P<sign>.)"
+)
+_SECTIONS = re.compile(r'(?:"[^"]*"|\\.|\[[^\]]*\]|[^;"\\\[]|["\\\[])*')
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    before: str
+    digits: str  # such as #,##0.00
+    after: str
+    percent: bool
+
+
+def shown(value: Any, number_format: str) -> str:
+    """The value as text: `1234.5` in `#,##0.00 "€"` is "1,234.50 €". What a format does not say is shown plainly."""
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, datetime.datetime):
+        return value.date().isoformat() + ("" if value.time() == datetime.time() else f" {_time(value.time())}")
+    if isinstance(value, datetime.time):
+        return _time(value)
+    if isinstance(value, int | float):
+        return _number(value, number_format or "General")
+    return str(value)
+
+
+def _time(value: datetime.time) -> str:
+    return value.isoformat("seconds" if value.second else "minutes")
+
+
+def _number(value: int | float, number_format: str) -> str:
+    sections = [one for one in _SECTIONS.findall(number_format) if one] or ["General"]
+    negative = value < 0 and len(sections) > 1
+    section = sections[1] if negative else sections[2] if value == 0 and len(sections) > 2 else sections[0]
+    found = _parse(section)
+    if found is None or not abs(value) < EXACT:
+        return _plain(value)
+    digits = found.digits.rstrip(",")  # each comma behind them stands for thousands
+    whole, _, part = digits.partition(".")
+    number = abs(Decimal(repr(value))) * (100 if found.percent else 1)
+    number /= 1000 ** (len(found.digits) - len(digits))
+    places, needed = (sum(map(part.count, signs)) for signs in ("0#?", "0"))
+    rounded = number.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+    text = f"{rounded:,f}" if "," in whole else f"{rounded:f}"
+    before, dot, after = text.partition(".")
+    after = after[:needed] + after[needed:].rstrip("0")
+    zeros = whole.count("0")
+    before = before.zfill(zeros) if "," not in whole else before
+    minus = "-" if value < 0 and not negative and rounded else ""
+    return f"{minus}{found.before}{before}{dot if after else ''}{after}{found.after}".strip()
+
+
+def _parse(section: str) -> _Format | None:
+    """The format's digits and what stands around them; None where it has none, or is a date, a fraction, scientific."""
+    before = after = digits = ""
+    percent = False
+    for match in _PARTS.finditer(section):
+        if match["other"] is not None:
+            return None
+        if match["digit"] is not None and not digits and re.search(r"[#0?]", match["digit"]):
+            digits = match["digit"]
+            continue
+        percent = percent or match["percent"] is not None
+        sign = next(
+            (match[name] for name in ("quoted", "escaped", "currency", "percent", "sign", "digit") if match[name]), ""
+        )
+        before, after = (before, after + sign) if digits else (before + sign, after)
+    return _Format(before, digits, after, percent) if digits else None
+
+
+def _plain(value: int | float) -> str:
+    """Eleven significant digits, as in a cell without a format."""
+    if isinstance(value, int) or not abs(value) < EXACT:
+        return str(value)
+    return f"{Decimal(f'{value:.11g}'):f}" if abs(value) > 1e-9 or value == 0 else f"{value:.11g}"

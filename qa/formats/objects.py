@@ -1,0 +1,124 @@
+"""JSON → lines: an object's members as "path.key: value", an object in a list as one row of "key: value"."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from qa.errors import DocumentError
+from qa.formats.blocks import ROW_CHARS, Extract, Line, assemble
+from qa.formats.plain import plain_blocks
+
+LONG_CHARS = 200  # a longer string is prose
+MAX_LEVELS = 100
+
+_Members = tuple[tuple[str, Any], ...]
+"""An object: its members in order, a key that stands twice included. Numbers are strings, as they are written."""
+
+
+def read_json(text: str) -> Extract:
+    """The values with their paths ("$.prices[2]" as locator)."""
+    content, blocks = assemble(_lines(_parse(text, "is not JSON"), "", "$"))
+    return Extract(content, blocks)
+
+
+def read_jsonl(text: str) -> Extract:
+    """A record a line ("line 12" as locator)."""
+    lines = ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip())
+    content, blocks = assemble(
+        one
+        for number, line in lines
+        for one in _record(_parse(line, f"is not JSON in line {number}"), "", f"line {number}")
+    )
+    return Extract(content, blocks)
+
+
+def _parse(text: str, problem: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=tuple, parse_int=str, parse_float=str, parse_constant=str)
+    except ValueError as error:
+        where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise DocumentError(f"{problem}{where if problem == 'is not JSON' else ''}; correct it") from None
+    except RecursionError:
+        raise DocumentError(f"is nested more than {MAX_LEVELS} levels deep") from None
+
+
+def _lines(value: Any, path: str, locator: str, level: int = 0) -> Iterator[Line]:
+    """A value that is not an object in a list. `path` are the keys that lead to it."""
+    if level > MAX_LEVELS:
+        raise DocumentError(f"is nested more than {MAX_LEVELS} levels deep")
+    if isinstance(value, tuple):
+        for key, one in value:
+            yield from _lines(one, f"{path}.{key}" if path else key, locator + _step(key), level + 1)
+    elif isinstance(value, list) and not all(map(_is_short, value)):
+        for number, one in enumerate(value):
+            yield from _record(one, path, f"{locator}[{number}]", level + 1)
+    else:
+        yield from _leaf(path, value, locator)
+
+
+def _record(value: Any, path: str, locator: str, level: int = 0) -> Iterator[Line]:
+    """An object in a list: a row of its short members, then what is long or has lists of its own."""
+    if not isinstance(value, tuple):
+        yield from _lines(value, path, locator, level + 1)
+        return
+    cells = [path] if path else []
+    rest: list[tuple[str, Any]] = []
+    for key, one in _flat(value, "", level):
+        cell = f"{_inline(key)}: {_inline(_shown(one))}" if _is_leaf(one) else ""
+        if cell and len(" | ".join([*cells, cell])) <= ROW_CHARS:
+            cells.append(cell)
+        else:
+            rest.append((key, one))
+    if len(cells) > bool(path):
+        yield Line(" | ".join(cells), "row", locator=locator, apart=True)
+    for key, one in rest:
+        yield from _lines(one, f"{path}.{key}" if path else key, locator + _step(key), level + 1)
+
+
+def _flat(members: _Members, prefix: str, level: int) -> Iterator[tuple[str, Any]]:
+    """The members of an object and of the objects in it, by dotted key."""
+    if level > MAX_LEVELS:
+        raise DocumentError(f"is nested more than {MAX_LEVELS} levels deep")
+    for key, value in members:
+        if isinstance(value, tuple) and value:
+            yield from _flat(value, f"{prefix}{key}.", level + 1)
+        else:
+            yield prefix + key, value
+
+
+def _leaf(path: str, value: Any, locator: str) -> Iterator[Line]:
+    """A string, number or list of such: one row, or paragraphs where it is long."""
+    label = f"{_inline(path)}: " if path else ""
+    text = _shown(value)
+    if len(label) + len(text) <= LONG_CHARS and "\n" not in text.strip():
+        yield Line(label + _inline(text), "row", locator=locator, apart=True)
+        return
+    text = label + text.strip()
+    for block in plain_blocks(text, 0, len(text)):
+        yield Line(text[block.start : block.end], "text" if block.kind == "row" else block.kind, locator=locator)
+
+
+def _is_leaf(value: Any) -> bool:
+    """Whether a value fits in a cell: no objects in it, no long text."""
+    return all(map(_is_short, value)) if isinstance(value, list) else not isinstance(value, tuple) and _is_short(value)
+
+
+def _is_short(value: Any) -> bool:
+    return not isinstance(value, tuple | list) and len(_shown(value)) <= LONG_CHARS
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value))
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "null" if value is None else str(value)
+
+
+def _step(key: str) -> str:
+    """A member's part of a JSON path."""
+    return f".{key}" if key.isidentifier() else f"[{json.dumps(key, ensure_ascii=False)}]"
+
+
+def _inline(text: str) -> str:
+    return " ".join(text.split())

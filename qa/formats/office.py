@@ -1,0 +1,70 @@
+"""What is common to .docx, .pptx and .xlsx: a zip of XML, looked through before a library unpacks or parses it."""
+
+import io
+import zipfile
+import zlib
+
+from qa.errors import DocumentError
+from qa.formats.decoding import really
+
+MAX_UNPACKED = 500_000_000  # bytes of all parts; the largest honest ones are pictures
+MAX_PARTS = 20_000
+NAMES = {
+    "wordprocessingml": "a Word document (.docx)",
+    "presentationml": "a PowerPoint presentation (.pptx)",
+    "spreadsheetml": "an Excel workbook (.xlsx)",
+}
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_DECLARATIONS = tuple(
+    mark.encode(code) for mark in ("<!DOCTYPE", "<!ENTITY") for code in ("utf-8", "utf-16-le", "utf-16-be")
+)
+
+
+def check_package(data: bytes, schema: str, *, max_xml: int) -> None:
+    """Raises DocumentError unless this is a whole, unencrypted package of this schema that can be parsed safely.
+
+    `max_xml`: bytes of XML that will be parsed. A zip cannot unpack to more than it declares: Python stops there.
+    """
+    name = NAMES[schema]
+    if data.startswith(_OLE):
+        if _ENCRYPTED in data:
+            raise DocumentError("is encrypted; save a copy without a password")
+        raise DocumentError(f"is of an old Office format; save it as {name}")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as package:
+            parts = package.infolist()
+            xml = [part for part in parts if part.filename.lower().endswith((".xml", ".rels", ".vml"))]
+            if any(part.flag_bits & 1 for part in parts):
+                raise DocumentError("is encrypted; save a copy without a password")
+            if len(parts) > MAX_PARTS or sum(part.file_size for part in parts) > MAX_UNPACKED:
+                raise DocumentError(
+                    f"unpacks to more than {MAX_UNPACKED // 1_000_000} MB or {MAX_PARTS:,} parts; split it"
+                )
+            if sum(part.file_size for part in xml) > max_xml:
+                raise DocumentError(f"unpacks to more than {max_xml // 1_000_000} MB of text and marks; split it")
+            _check_schema(package, name, schema)
+            for part in xml:
+                _check_part(package, part)
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, zlib.error):
+        raise DocumentError(f"is broken or not {name}{really(data)}") from None
+
+
+def _check_schema(package: zipfile.ZipFile, name: str, schema: str) -> None:
+    try:
+        types = package.read("[Content_Types].xml")
+    except KeyError:
+        raise DocumentError(f"is not {name} but another zip archive") from None
+    found = [other for other in NAMES if f"{other}.".encode() in types and b".main+xml" in types]
+    if found and schema not in found:
+        raise DocumentError(f"is not {name} but {NAMES[found[0]]}")
+
+
+def _check_part(package: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
+    """No part of a package may declare a document type; whoever does wants entities to multiply."""
+    tail = b""
+    with package.open(part) as file:
+        while block := file.read(1 << 20):
+            if any(mark in tail + block for mark in _DECLARATIONS):
+                raise DocumentError("holds XML that declares entities, which no Office program writes")
+            tail = block[-20:]

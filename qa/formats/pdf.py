@@ -1,0 +1,63 @@
+"""PDF → paragraphs, headings, items and table rows with their pages, in reading order. Pictures are left out.
+
+A process of its own unpacks the file (`qa.formats.pdf_pages`); `qa.formats.pdf_layout` finds the order.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from qa.errors import DocumentError
+from qa.formats.blocks import MAX_CHARS, Extract, assemble, stated_title
+from qa.formats.decoding import really
+from qa.formats.pdf_layout import Piece, page_lines
+
+MAX_PAGES = 20_000
+CPU_S = 600
+CLOCK_S = 3600.0  # where a machine is busy, or knows no limits of a process
+MEMORY = 2_000_000_000
+HEADER_BYTES = 1024  # within which the mark of a PDF stands
+
+_SCRIPT = Path(__file__).with_name("pdf_pages.py")
+_PROBLEMS = {
+    "encrypted": "is encrypted; save a copy without a password",
+    "broken": "is a broken PDF; save it again",
+    "pages": f"has more than {MAX_PAGES:,} pages; split it",
+    "characters": f"holds more than {MAX_CHARS:,} characters; split it",
+}
+
+
+def read_pdf(data: bytes) -> Extract:
+    """The text of all pages; raises DocumentError, also where there is only a picture of text."""
+    if b"%PDF-" not in data[:HEADER_BYTES]:
+        raise DocumentError(f"is not a PDF{really(data)}")
+    about, *pages = _unpack(data)
+    if not any(pages):
+        raise DocumentError("holds no text: it looks like a scan; run OCR on it first")
+    lines = page_lines([[Piece(*piece) for piece in page] for page in pages])
+    content, blocks = assemble(lines)
+    title = stated_title(about["title"], lines)
+    return Extract(content, blocks, title=title, pages=len(pages), encoding="pdf")
+
+
+def _unpack(data: bytes) -> list[Any]:
+    """What the other process says: about the file, then its pages."""
+    limits = (str(limit) for limit in (MAX_PAGES, MAX_CHARS, CPU_S, MEMORY))
+    command = [sys.executable, "-P", str(_SCRIPT), *limits]
+    try:
+        done = subprocess.run(command, input=data, capture_output=True, timeout=CLOCK_S, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        raise DocumentError("takes too long to read; split it or save it again") from None
+    except OSError as error:
+        raise DocumentError(f"cannot be read: no process could be started for it ({error.strerror})") from None
+    said = [json.loads(line) for line in done.stdout.splitlines()] if not done.returncode else []
+    if not said:
+        raise DocumentError(
+            "cannot be read: it takes too long, too much memory, or is broken; split it or save it again"
+        )
+    problem = next((one["problem"] for one in (said[0], said[-1]) if isinstance(one, dict) and "problem" in one), None)
+    if problem:
+        raise DocumentError(_PROBLEMS[problem])
+    return said

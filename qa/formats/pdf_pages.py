@@ -1,0 +1,148 @@
+"""PDF on stdin → a line of JSON a page on stdout, run as a process of its own by `qa.formats.pdf`.
+
+A hostile PDF can make any PDF library crash, or take hours and all memory: here that ends this process only, at its
+limits. Imports nothing of the package, so that it starts in a fraction of a second.
+
+First line: {"pages", "title"} or {"problem"}. Then each page's pieces of lines in the order of the file:
+[text, left, top, right, bottom], in points from the top left corner as the page is shown.
+"""
+
+import ctypes
+import json
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+PASSWORD = 4  # FPDF_ERR_PASSWORD
+
+# U+0002 and U+FFFE are what the library says where it joins a word that a line end parts.
+_WORD = re.compile(r"(?P<letters>[^\x00-\x20\xa0\ufffe]+)(?P<hyphen>[\x02\ufffe])?")
+
+_Word = tuple[str, float, float, float, float]
+
+
+def main(max_pages: int, max_chars: int, cpu_s: int, memory: int) -> None:
+    """Read the PDF within the limits: pages, characters, seconds of processor time, bytes of memory."""
+    data = sys.stdin.buffer.read()
+    _limit(cpu_s, memory + 4 * len(data))
+    import pypdfium2
+
+    try:
+        pdf = pypdfium2.PdfDocument(data)
+        pages = len(pdf)
+    except pypdfium2.PdfiumError as error:
+        return _say({"problem": "encrypted" if getattr(error, "err_code", None) == PASSWORD else "broken"})
+    if pages > max_pages:
+        return _say({"problem": "pages"})
+    _say({"pages": pages, "title": pdf.get_metadata_value("Title")})
+    chars = 0
+    for number in range(pages):
+        page = pdf[number]
+        pieces = list(_pieces(_words(page)))
+        chars += sum(len(piece[0]) for piece in pieces)
+        if chars > max_chars:
+            return _say({"problem": "characters"})
+        _say(pieces)
+        page.close()
+    return None
+
+
+def _limit(cpu_s: int, memory: int) -> None:
+    try:
+        import resource
+    except ImportError:  # Windows: the parent's clock is the only limit
+        return
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _say(what: Any) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+
+
+def _words(page: Any) -> Iterator[_Word]:
+    import pypdfium2.raw as pdfium
+
+    text = page.get_textpage()
+    width, height = page.get_size()
+    turn = page.get_rotation()
+    box = pdfium.FS_RECTF()
+    place = ctypes.byref(box)
+
+    def corners(index: int) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom of a character's cell; the library does not turn them with the page."""
+        if not pdfium.FPDFText_GetLooseCharBox(text, index, place):
+            return 0.0, 0.0, 0.0, 0.0
+        left, right, low, high = box.left, box.right, box.bottom, box.top
+        if turn == 90:
+            return low, left, high, right
+        if turn == 180:
+            return width - right, low, width - left, high
+        if turn == 270:
+            return width - high, height - right, width - low, height - left
+        return left, height - high, right, height - low
+
+    for match in _WORD.finditer(_characters(text)):
+        one, other = corners(match.start()), corners(match.end("letters") - 1)
+        letters = match["letters"].encode("utf-16", "surrogatepass").decode("utf-16", "ignore")
+        yield (
+            letters + ("\xad" if match["hyphen"] else ""),
+            min(one[0], other[0]),
+            min(one[1], other[1]),
+            max(one[2], other[2]),
+            max(one[3], other[3]),
+        )
+    text.close()
+
+
+def _characters(text: Any) -> str:
+    """A sign for each of the page's characters, in their order; of what is beyond 16 bits, two."""
+    import pypdfium2.raw as pdfium
+
+    count = pdfium.FPDFText_CountChars(text)
+    buffer = (ctypes.c_ushort * (count + 1))()
+    if pdfium.FPDFText_GetText(text, 0, count, buffer) == count + 1:
+        return "".join(map(chr, buffer[:count]))
+    # Some characters have no sign or two: which, only a call for each of them tells.
+    return "".join(chr(min(pdfium.FPDFText_GetUnicode(text, index), 0xFFFF)) for index in range(count))
+
+
+def _pieces(words: Iterator[_Word]) -> Iterator[_Word]:
+    """Neighbouring words on one line as one, up to a gap as wide as a line is high: there a column or cell ends."""
+    current: _Word | None = None
+    for word in words:
+        if current is not None and _is_next(current, word):
+            text, left, top, right, bottom = current
+            current = (
+                f"{text} {word[0]}",
+                min(left, word[1]),
+                min(top, word[2]),
+                max(right, word[3]),
+                max(bottom, word[4]),
+            )
+            continue
+        if current is not None:
+            yield _rounded(current)
+        current = word
+    if current is not None:
+        yield _rounded(current)
+
+
+def _is_next(piece: _Word, word: _Word) -> bool:
+    height = max(1.0, min(piece[4] - piece[2], word[4] - word[2]))
+    middle = (word[2] + word[4]) / 2
+    gap = max(word[1] - piece[3], piece[1] - word[3])  # on the right, or on the left in scripts that run so
+    return piece[2] < middle < piece[4] and -height / 2 < gap < height and not piece[0].endswith("\xad")
+
+
+def _rounded(word: _Word) -> _Word:
+    text, *numbers = word
+    left, top, right, bottom = (round(one, 1) for one in numbers)
+    return text, left, top, right, bottom
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    main(*map(int, sys.argv[1:]))

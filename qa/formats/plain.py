@@ -1,0 +1,61 @@
+"""Plain text → blocks: paragraphs, list items and tabbed rows; a line break is soft only where the text is wrapped."""
+
+import re
+from collections.abc import Iterator
+
+from qa.formats.blocks import Extract, tight
+from qa.schema import Block, Kind
+
+WRAP_CHARS = range(30, 121)  # a paragraph whose longest line is outside is not hard-wrapped
+
+LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
+ITEM = re.compile(r"[ \t]*(?:[-*+•‣–—]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)])[ \t]+\S")
+_INITIAL = re.compile(r"[ \t]*(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})\.")  # an item's mark, or a sentence that goes on
+
+
+def read_plain(text: str) -> Extract:
+    """Paragraphs end at blank lines; inside one, a line break is soft only where the text is hard-wrapped."""
+    return Extract(text, tuple(plain_blocks(text, 0, len(text))))
+
+
+def plain_blocks(text: str, start: int, end: int) -> Iterator[Block]:
+    paragraph: list[tuple[int, int]] = []
+    for match in LINE.finditer(text, start, end):
+        if match[0].strip():
+            paragraph.append(match.span())
+        else:
+            yield from _unwrap(text, paragraph)
+            paragraph = []
+    yield from _unwrap(text, paragraph)
+
+
+def _unwrap(text: str, lines: list[tuple[int, int]]) -> Iterator[Block]:
+    """One block per run of lines that a word wrap, or a person who wraps by hand, has broken."""
+    pieces = [text[start:end].rstrip() for start, end in lines]
+    # A word alone on its line, such as a long address, says nothing about the width.
+    width = max((len(piece) for piece in pieces if " " in piece.strip() or not piece.isascii()), default=0)
+    run_start: int | None = None
+    for number, (start, end) in enumerate(lines):
+        run_start = start if run_start is None else run_start
+        run = text[run_start:end]
+        if width in WRAP_CHARS and number + 1 < len(lines) and _goes_on(run, pieces[number], pieces[number + 1], width):
+            continue
+        kind: Kind = "item" if ITEM.match(run) else "row" if "\t" in run.strip() else "text"
+        yield from tight(text, run_start, end, kind)
+        run_start = None
+
+
+def _goes_on(run: str, line: str, upcoming: str, width: int) -> bool:
+    """Whether the line break behind `line`, the last of `run`, is soft in a paragraph `width` characters wide."""
+    if "\t" in upcoming.strip() or starts_item(run, upcoming):
+        return False
+    word = upcoming.split(maxsplit=1)[0]
+    full = len(line) + 1 + len(word) > width
+    return full or (word[0].islower() and 2 * len(line) > width and line[-1] not in ".!?:;")
+
+
+def starts_item(run: str, upcoming: str) -> bool:
+    """Whether a line is a new list item, and not a sentence that goes on with an initial or a number and full stop."""
+    if not ITEM.match(upcoming):
+        return False
+    return not _INITIAL.match(upcoming) or bool(ITEM.match(run)) or run.rstrip()[-1] in ".:;!?,"

@@ -1,0 +1,68 @@
+"""Presentations → a heading a slide, its text, tables and speaker notes.
+
+Left out: pictures, charts and diagrams; dates, numbers and footers of slides.
+"""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from qa.formats.blocks import Extract, Line, assemble, stated_title, table_lines
+from qa.formats.office import check_package
+
+MAX_XML = 60_000_000
+MAX_GROUPS = 50  # one in the other
+
+
+def read_pptx(data: bytes) -> Extract:
+    """Slides in order ("slide 4" as locator, of the notes "slide 4, notes"); raises DocumentError or the library's."""
+    check_package(data, "presentationml", max_xml=MAX_XML)
+    import pptx  # late: only folders with presentations pay for it
+
+    presentation: Any = pptx.Presentation(io.BytesIO(data))
+    lines = [line for number, slide in enumerate(presentation.slides, 1) for line in _slide(slide, number)]
+    content, blocks = assemble(lines)
+    title = stated_title(presentation.core_properties.title, lines)
+    return Extract(content, blocks, title=title, encoding="pptx")
+
+
+def _slide(slide: Any, number: int) -> Iterator[Line]:
+    locator = f"slide {number}"
+    title = slide.shapes.title
+    heading = " ".join(title.text_frame.text.split()) if title is not None else ""
+    lines = [line for shape in slide.shapes if not _is(shape, title) for line in _shape(shape, locator)]
+    notes = f"{locator}, notes"
+    frame = slide.notes_slide.notes_text_frame if slide.has_notes_slide else None
+    if frame is not None:
+        lines += _paragraphs(frame, notes, is_list=False)
+    if heading or lines:  # a slide without title must not stand under the one before
+        yield Line(heading or f"Slide {number}", "heading", 1, locator=locator)
+    yield from lines
+
+
+def _is(shape: Any, title: Any) -> bool:
+    return title is not None and shape.shape_id == title.shape_id
+
+
+def _shape(shape: Any, locator: str, depth: int = 0) -> Iterator[Line]:
+    from pptx.enum.shapes import MSO_SHAPE_TYPE, PP_PLACEHOLDER
+
+    kind = shape.placeholder_format.type if shape.is_placeholder else None
+    if kind in (PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER, PP_PLACEHOLDER.SLIDE_NUMBER, PP_PLACEHOLDER.HEADER):
+        return
+    if shape.shape_type == MSO_SHAPE_TYPE.GROUP and depth < MAX_GROUPS:
+        for one in shape.shapes:
+            yield from _shape(one, locator, depth + 1)
+    elif getattr(shape, "has_table", False):
+        yield from table_lines((locator, [cell.text for cell in row.cells]) for row in shape.table.rows)
+    elif shape.has_text_frame:
+        yield from _paragraphs(shape.text_frame, locator, is_list=kind in (PP_PLACEHOLDER.BODY, PP_PLACEHOLDER.OBJECT))
+
+
+def _paragraphs(frame: Any, locator: str, *, is_list: bool) -> Iterator[Line]:
+    for number, paragraph in enumerate(frame.paragraphs):
+        text = " ".join(paragraph.text.split())
+        if text and is_list:
+            yield Line(f"- {text}", "item", locator=locator, apart=number == 0)
+        elif text:
+            yield Line(text, locator=locator)

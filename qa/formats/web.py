@@ -1,0 +1,240 @@
+"""A web page → blocks: its visible text; navigation, scripts and hidden parts left out."""
+
+import itertools
+import re
+from typing import Any
+
+from qa.errors import DocumentError
+from qa.formats.blocks import ROW_CHARS, Extract, Line, assemble
+from qa.formats.plain import plain_blocks
+from qa.schema import Kind
+
+MAX_DEPTH = 10_000  # of elements in a page
+HTML_DATE_NAMES = (
+    "date dc.date dc.date.issued dcterms.date dcterms.issued dcterms.created article:published_time datepublished"
+    " publish-date publish_date pubdate article:modified_time dcterms.modified datemodified last-modified"
+).split()
+
+_Event = tuple[str, Any]
+"""(tag, its attributes) where an element starts, (tag, None) where it ends, ("", text) for text."""
+
+_HTML_BLOCKS = frozenset(
+    "address article aside blockquote body br caption center dd details dir div dl dt fieldset figcaption figure footer"
+    " form h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main menu nav ol option p pre search section summary table"
+    " tbody td tfoot th thead tr ul".split()
+)
+_HTML_SKIPPED = frozenset(
+    "button canvas datalist embed head iframe nav noscript object script select style svg template textarea".split()
+)
+_HTML_INHERITING = frozenset("article center div main p section".split())  # of an item, they are the item
+_SUPERSCRIPT = dict(zip("0123456789+-−=()ni", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿⁱ", strict=True))
+
+
+def read_html(text: str) -> Extract:
+    """A page's visible text, one block after the other; navigation, scripts and hidden parts left out."""
+    events = _html_events(text)
+    lines = _html_lines(events)
+    content, blocks = assemble(lines)
+    metas: dict[str, str] = {}
+    for tag, what in events:
+        if tag == "meta" and what is not None:
+            name = what.get("name") or what.get("property") or what.get("itemprop") or ""
+            metas.setdefault(name.lower(), what.get("content") or "")
+    heading = next((line.text for line in lines if line.kind == "heading"), None)
+    return Extract(
+        content,
+        blocks,
+        title=heading or _html_title(events),
+        dates=tuple(metas[name] for name in HTML_DATE_NAMES if name in metas),
+    )
+
+
+def page_lines(text: str) -> list[Line]:
+    """Every block that a reader of the page would see, in order. Raises DocumentError."""
+    return _html_lines(_html_events(text))
+
+
+class _Events:
+    """lxml's parser target: the page as a flat list. A tree ends, and loses what follows, 2,048 elements deep."""
+
+    def __init__(self) -> None:
+        self._events: list[_Event] = []
+        self._depth = 0
+
+    def start(self, tag: str, attributes: Any) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:  # the parser looks through all open elements at every tag
+            raise DocumentError(f"is nested more than {MAX_DEPTH:,} elements deep")
+        self._events.append((tag, dict(attributes)))
+
+    def end(self, tag: str) -> None:
+        self._depth -= 1
+        self._events.append((tag, None))
+
+    def data(self, text: str) -> None:
+        self._events.append(("", text))
+
+    def close(self) -> list[_Event]:
+        return self._events
+
+
+def _html_events(text: str) -> list[_Event]:
+    """The page's elements, each started and ended, and its text; comments left out. Raises DocumentError."""
+    import lxml.etree  # late: only folders with web pages pay for it
+
+    target: Any = _Events()
+    parser = lxml.etree.HTMLParser(target=target, encoding="utf-8", huge_tree=True, no_network=True)
+    parser.feed(text.encode("utf-8"))
+    events: Any = parser.close()
+    return list(events)
+
+
+def _html_title(events: list[_Event]) -> str | None:
+    start = next((number for number, (tag, _) in enumerate(events) if tag == "title"), len(events))
+    parts = itertools.takewhile(lambda event: not event[0], events[start + 1 :])
+    return " ".join("".join(part for _, part in parts).split()) or None
+
+
+def _html_layout(events: list[_Event]) -> set[int]:
+    """Which events start a table row that lays out the page: it holds a table, or more than ROW_CHARS."""
+    layout: set[int] = set()
+    rows: list[tuple[int, int]] = []  # open ones: the event, and how many characters stood before it
+    chars = 0
+    for number, (tag, what) in enumerate(events):
+        if not tag:
+            chars += len(what)
+        elif tag == "tr" and what is not None:
+            rows.append((number, chars))
+        elif tag == "tr":
+            start, before = rows.pop()
+            layout |= {start} if chars - before > ROW_CHARS else set()
+        elif tag == "table" and what is not None and rows:
+            layout.add(rows[-1][0])
+    return layout
+
+
+def _html_lines(events: list[_Event]) -> list[Line]:
+    """Every block that a reader of the page would see, in order."""
+    page = _Page()
+    layout = _html_layout(events)
+    skipping = 0  # elements open, from one that is left out inwards
+    for number, (tag, what) in enumerate(events):
+        if skipping:
+            skipping += 0 if not tag else 1 if what is not None else -1
+        elif not tag:
+            page.add_text(what)
+        elif what is None:
+            page.end(tag)
+        elif page.leaves_out(tag, what):
+            skipping = 1
+        else:
+            page.start(tag, is_layout=number in layout)
+    page.flush()
+    return page.lines
+
+
+class _Page:
+    """Gathers a page's lines from its visible elements and text."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self._inline: list[str] = []
+        self._open: list[tuple[Kind, int]] = [("text", 0)]  # the blocks around
+        self._unmarked = False  # the list item has not had its mark
+        self._new_table = False  # whose first row is still to come
+        self._superscripts: list[int] = []
+
+    def add_text(self, text: str) -> None:
+        """Text as it stands in the source; its line breaks mean nothing outside of preformatted text."""
+        self._inline.append(text if self._open[-1][0] == "code" else re.sub(r"\s+", " ", text.replace("\xad", "")))
+
+    def leaves_out(self, tag: str, attributes: dict[str, str]) -> bool:
+        """Whether an element about to start is not for readers; what stands around it is no longer one word."""
+        kind = self._open[-1][0]
+        if tag in _HTML_SKIPPED and not (tag == "button" and kind == "heading"):  # headings that open and close
+            if tag == "nav" and kind != "row":
+                self.flush()
+            elif tag not in ("script", "style", "template"):
+                self._inline.append(" ")
+            return True
+        return tag not in ("html", "body") and _is_hidden(tag, attributes)
+
+    def start(self, tag: str, *, is_layout: bool) -> None:
+        kind, level = self._open[-1]
+        if tag == "sup":
+            self._superscripts.append(len(self._inline))
+        if tag not in _HTML_BLOCKS:
+            return
+        if tag == "br":
+            self._inline.append(" " if kind in ("row", "heading") else "\n")
+        elif kind == "row":
+            self._inline.append(" | " if tag in ("td", "th") else " ")
+        else:
+            self.flush()
+        if tag == "li":
+            self._unmarked = True
+        elif tag == "table":
+            self._new_table = True
+        inherits = tag == "br" or kind in ("row", "code") or tag in _HTML_INHERITING
+        self._open.append((kind, level) if inherits else _html_kind(tag, is_layout))
+
+    def end(self, tag: str) -> None:
+        if tag == "sup":
+            self._raise_digits(self._superscripts.pop())
+        if tag not in _HTML_BLOCKS:
+            return
+        if tag != "br" and (len(self._open) < 2 or self._open[-2][0] != "row"):
+            self.flush()
+        elif tag != "br":
+            self._inline.append(" ")
+        self._open.pop()
+        if tag == "li":
+            self._unmarked = False
+
+    def flush(self) -> None:
+        """What has been gathered becomes lines of the innermost block's kind."""
+        content = "".join(self._inline)
+        self._inline.clear()
+        kind, level = self._open[-1]
+        if kind == "code":
+            self.lines += [Line(line.rstrip(), kind, level) for line in content.splitlines() if line.strip()]
+            return
+        content = "\n".join(" ".join(line.split()) for line in content.split("\n"))
+        if kind in ("row", "heading"):
+            content = content.removeprefix("| ")  # that of the first cell
+            if content.strip(" |"):
+                self.lines.append(Line(content, kind, level, apart=(self._new_table and kind == "row") or None))
+                self._new_table = self._new_table and kind != "row"
+            return
+        for block in plain_blocks(content, 0, len(content)):  # lines broken by hand, or by a mail program
+            mark = "- " if kind == "item" and self._unmarked else ""
+            self._unmarked = self._unmarked and kind != "item"
+            kept = block.kind if kind == "text" else kind
+            self.lines.append(Line(mark + content[block.start : block.end], kept, level))
+
+    def _raise_digits(self, start: int) -> None:
+        """10<sup>2</sup> is 10², not 102."""
+        raised = "".join(self._inline[start:]).strip()
+        if raised and all(sign in _SUPERSCRIPT for sign in raised):
+            self._inline[start:] = ["".join(_SUPERSCRIPT[sign] for sign in raised)]
+
+
+def _html_kind(tag: str, is_layout: bool) -> tuple[Kind, int]:
+    if tag in ("h1", "h2", "h3", "h4", "h5", "h6"):
+        return "heading", int(tag[1])
+    if tag == "tr" and not is_layout:
+        return "row", 0
+    return {"li": ("item", 0), "pre": ("code", 0)}.get(tag, ("text", 0))  # type: ignore[return-value]
+
+
+def _is_hidden(tag: str, attributes: dict[str, str]) -> bool:
+    style = attributes.get("style", "").replace(" ", "").lower()
+    return (
+        "hidden" in attributes
+        # Said of an icon it means a picture; said of a whole part, that a dialog was open above what is to be read.
+        or (attributes.get("aria-hidden") == "true" and tag not in _HTML_BLOCKS)
+        or (tag == "dialog" and "open" not in attributes)
+        or attributes.get("role") == "navigation"
+        or "display:none" in style
+        or "visibility:hidden" in style
+    )

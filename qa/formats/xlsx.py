@@ -1,0 +1,70 @@
+"""Workbooks → a heading a sheet and its rows, values as Excel shows them. Left out: hidden sheets, charts, comments."""
+
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from qa.errors import DocumentError
+from qa.formats.blocks import Extract, Line, assemble, stated_title, table_lines
+from qa.formats.numbers import shown
+from qa.formats.office import check_package
+
+MAX_XML = 300_000_000
+MAX_ROWS = 1_048_576  # of a sheet, which is Excel's own limit; a file may name rows beyond
+MAX_CELLS = 50_000_000  # empty ones included
+
+_PLAIN_NAME = re.compile(r"[^\W\d]+ ?\d+")  # Sheet1, Tabelle 1
+
+
+def read_xlsx(data: bytes) -> Extract:
+    """Sheets in order ("sheet Q3, row 12" as locator); raises DocumentError or what the library raises."""
+    check_package(data, "spreadsheetml", max_xml=MAX_XML)
+    import openpyxl  # late: only folders with workbooks pay for it
+
+    book: Any = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
+    try:
+        visible = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+        lines = [line for sheet in visible for line in _sheet(sheet)]
+        stated = stated_title(book.properties.title, lines)
+    finally:
+        book.close()
+    content, blocks = assemble(lines)
+    first = next((line.text for line in lines if line.kind != "heading" or not _PLAIN_NAME.fullmatch(line.text)), None)
+    return Extract(content, blocks, title=stated or first, encoding="xlsx")
+
+
+def _sheet(sheet: Any) -> Iterator[Line]:
+    name = " ".join(str(sheet.title).split())
+    lines = [
+        line for table in _tables(sheet) for line in table_lines((f"sheet {name}, row {n}", row) for n, row in table)
+    ]
+    if lines:
+        yield Line(name, "heading", 1, locator=f"sheet {name}")
+    yield from lines
+
+
+def _tables(sheet: Any) -> Iterator[list[tuple[int, list[str]]]]:
+    """The sheet's rows with their numbers, parted by empty rows. Empty columns on the left are left out."""
+    sheet.reset_dimensions()  # programs write wrong ones
+    table: list[tuple[int, list[str]]] = []
+    cells = 0
+    for number, row in enumerate(sheet.iter_rows(), 1):
+        cells += len(row)
+        if number > MAX_ROWS or cells > MAX_CELLS:
+            raise DocumentError(f"has more than {MAX_ROWS:,} rows in a sheet or {MAX_CELLS:,} cells; split it")
+        values = [shown(cell.value, cell.number_format) if cell.value is not None else "" for cell in row]
+        while values and not values[-1].strip():
+            values.pop()
+        if values:
+            table.append((number, values))
+        elif table:
+            yield _from_left(table)
+            table = []
+    if table:
+        yield _from_left(table)
+
+
+def _from_left(table: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    empty = min(next(at for at, value in enumerate(row) if value.strip()) for _, row in table)
+    return [(number, row[empty:]) for number, row in table]

@@ -1,0 +1,286 @@
+"""Word, PowerPoint and Excel files as their own writers make them."""
+
+import datetime
+import io
+import zipfile
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qa.formats import Extract, extract
+from qa.formats.numbers import shown as number
+from tests.files import ROWS, SHOWN, add_table, docx_bytes, pptx_bytes, repacked, xlsx_bytes
+from tests.test_formats import block_laws, shown, steady
+
+
+def read(data: bytes, ending: str) -> Extract:
+    found = extract(data, ending)
+    block_laws(found.text, found.blocks)
+    return found
+
+
+def places(found: Extract) -> list[tuple[str | None, str]]:
+    return [(block.locator, found.text[block.start : block.end]) for block in found.blocks]
+
+
+# -- Word --------------------------------------------------------------------------------------
+
+
+def test_docx() -> None:
+    found = read(docx_bytes(), ".docx")
+    assert shown(found) == [
+        ("heading", "Field trip guide"),
+        ("heading", "Before you go"),
+        ("text", "Bring a coat. Leave at nine."),
+        ("item", "- a towel"),
+        ("item", "- some water"),
+        *(("row", row) for row in SHOWN),
+        ("heading", "Fees"),
+        ("text", "The fee is five pounds."),
+    ]
+    assert [block.level for block in found.blocks if block.kind == "heading"] == [1, 2, 3]
+    assert found.title is None  # the properties name the template
+    assert found.dates == ()  # they say when the template was made
+    assert found.encoding == "docx"
+
+
+def test_headings_without_a_title_begin_at_one() -> None:
+    found = read(docx_bytes(lambda document: document.add_heading("One", 1)), ".docx")
+    assert [block.level for block in found.blocks] == [1]
+
+
+def test_a_title_in_the_properties_that_the_text_says() -> None:
+    def fill(document: Any) -> None:
+        document.core_properties.title = "Rules of the pool"
+        document.add_paragraph("The rules of the pool, of May.")
+
+    assert read(docx_bytes(fill), ".docx").title == "Rules of the pool"
+
+
+W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+PARAGRAPHS = {
+    "insertions and deletions": (
+        '<w:r><w:t>Five </w:t></w:r><w:del><w:r><w:delText>or ten </w:delText></w:r></w:del><w:ins><w:r><w:t>pounds.'
+        "</w:t></w:r></w:ins>",
+        ["Five pounds."],
+    ),
+    "moved": (
+        "<w:moveFrom><w:r><w:t>Away.</w:t></w:r></w:moveFrom><w:moveTo><w:r><w:t>Here.</w:t></w:r></w:moveTo>",
+        ["Here."],
+    ),
+    "hidden": ("<w:r><w:rPr><w:vanish/></w:rPr><w:t>secret</w:t></w:r><w:r><w:t>seen</w:t></w:r>", ["seen"]),
+    "links and controls": (
+        "<w:hyperlink><w:r><w:t>a link</w:t></w:r></w:hyperlink><w:sdt><w:sdtContent><w:r><w:t> and a date</w:t></w:r>"
+        "</w:sdtContent></w:sdt>",
+        ["a link and a date"],
+    ),
+    "fields": (
+        '<w:r><w:instrText>PAGE \\* MERGE</w:instrText></w:r><w:fldSimple w:instr="DATE"><w:r><w:t>May</w:t></w:r>'
+        "</w:fldSimple>",
+        ["May"],
+    ),
+    "signs": (
+        "<w:r><w:t>a</w:t><w:tab/><w:t>b</w:t><w:br/><w:t>co</w:t><w:noBreakHyphen/><w:t>op</w:t></w:r>",
+        ["a b\nco-op"],
+    ),
+    "text boxes": (
+        '<w:r><mc:AlternateContent xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"><mc:Choice>'
+        "<w:txbxContent><w:p><w:r><w:t>In a box.</w:t></w:r></w:p></w:txbxContent></mc:Choice><mc:Fallback>"
+        "<w:txbxContent><w:p><w:r><w:t>In a box.</w:t></w:r></w:p></w:txbxContent></mc:Fallback></mc:AlternateContent>"
+        "<w:t>Beside.</w:t></w:r>",
+        ["Beside.", "In a box."],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("inner", "texts"), PARAGRAPHS.values(), ids=PARAGRAPHS)
+def test_what_word_shows_and_nothing_else(inner: str, texts: list[str]) -> None:
+    def insert(part: bytes) -> bytes:
+        return part.replace(b"<w:sectPr", f"<w:p {W}>{inner}</w:p><w:sectPr".encode(), 1)
+
+    data = repacked(docx_bytes(lambda document: None), {"word/document.xml": insert})
+    assert [text for _, text in shown(read(data, ".docx"))] == texts
+
+
+def test_tables_side_by_side_layouts_and_merged_cells() -> None:
+    def fill(document: Any) -> None:
+        add_table(document)
+        table = add_table(document, [["Room", "Seats", "Floor"], ["Birch", "12", "1"]])
+        table.cell(1, 0).merge(table.cell(1, 1))
+        inner = add_table(document, [["outer", ""]])
+        inner.cell(0, 1).add_table(rows=1, cols=2).cell(0, 0).text = "within"
+        add_table(document, [["Long. " * 60, "Words. " * 60]])
+
+    found = read(docx_bytes(fill), ".docx")
+    rows = [text for kind, text in shown(found) if kind == "row"]
+    assert rows == [*SHOWN, "Room | Seats | Floor", "Birch 12 | 1", "outer | within"]
+    assert found.text.count("\n\nRoom | Seats") == 1
+    assert [text[:6] for kind, text in shown(found) if kind == "text"] == ["Long. ", "Words."]
+
+
+def test_tables_of_contents_are_not_quotable() -> None:
+    def fill(document: Any) -> None:
+        document.styles.add_style("toc 1", 1)
+        document.add_paragraph("The pool 3", style="toc 1")
+        document.add_paragraph("The pool is deep.")
+
+    assert shown(read(docx_bytes(fill), ".docx")) == [("rule", "The pool 3"), ("text", "The pool is deep.")]
+
+
+def test_footnotes_stand_behind_their_paragraph() -> None:
+    notes = (
+        f'<w:footnotes {W}><w:footnote w:id="0"><w:p/></w:footnote><w:footnote w:id="2"><w:p><w:r><w:t>Not in May.'
+        "</w:t></w:r></w:p></w:footnote></w:footnotes>"
+    ).encode()
+
+    def relate(part: bytes) -> bytes:
+        kind = b"http://schemas.openxmlformats.org/officeDocument/2006/relationships/footnotes"
+        return part.replace(
+            b"</Relationships>", b'<Relationship Id="n1" Type="%s" Target="notes.xml"/></Relationships>' % kind
+        )
+
+    def type_(part: bytes) -> bytes:
+        kind = b"application/vnd.openxmlformats-officedocument.wordprocessingml.footnotes+xml"
+        return part.replace(b"</Types>", b'<Override PartName="/word/notes.xml" ContentType="%s"/></Types>' % kind)
+
+    def refer(part: bytes) -> bytes:
+        run = f'<w:p {W}><w:r><w:t>Open daily</w:t><w:footnoteReference w:id="2"/><w:t>.</w:t></w:r></w:p><w:sectPr'
+        return part.replace(b"<w:sectPr", run.encode(), 1)
+
+    changes = {"word/_rels/document.xml.rels": relate, "[Content_Types].xml": type_, "word/document.xml": refer}
+    data = repacked(docx_bytes(lambda document: None), changes)
+    file = io.BytesIO(data)
+    with zipfile.ZipFile(file, "a") as package:
+        package.writestr("word/notes.xml", notes)
+    assert places(read(file.getvalue(), ".docx")) == [(None, "Open daily."), ("footnote 2", "Not in May.")]
+
+
+# -- PowerPoint --------------------------------------------------------------------------------
+
+
+def test_pptx() -> None:
+    found = read(pptx_bytes(), ".pptx")
+    assert places(found) == [
+        ("slide 1", "Open day"),
+        ("slide 1", "For the team"),
+        ("slide 2", "Timetable"),
+        ("slide 2", "- Doors open at ten"),
+        ("slide 2", "- Talk at eleven"),
+        ("slide 2, notes", "Tell people to queue on the left."),
+        ("slide 3", "Slide 3"),
+        *(("slide 3", row) for row in SHOWN),
+        ("slide 3", "Hands off the glass. It breaks."),
+    ]
+    kinds = [kind for kind, _ in shown(found)]
+    assert kinds == "heading text heading item item text heading row row row text".split()
+    assert (found.title, found.encoding) == (None, "pptx")
+
+
+def test_groups_and_what_the_master_repeats() -> None:
+    def fill(presentation: Any) -> None:
+        slide = presentation.slides.add_slide(presentation.slide_layouts[5])
+        slide.shapes.title.text = "Grouped"
+        group = slide.shapes.add_group_shape().shapes.add_group_shape()
+        group.shapes.add_textbox(0, 0, 9, 9).text_frame.text = "Inside."
+        presentation.slides.add_slide(presentation.slide_layouts[6])
+
+    assert places(read(pptx_bytes(fill), ".pptx")) == [("slide 1", "Grouped"), ("slide 1", "Inside.")]
+
+
+# -- Excel -------------------------------------------------------------------------------------
+
+
+def test_xlsx() -> None:
+    found = read(xlsx_bytes(), ".xlsx")
+    assert places(found) == [
+        ("sheet Q3", "Q3"),
+        ("sheet Q3, row 1", "Energy 2024"),
+        ("sheet Q3, row 2", "Month | kWh | Cost | Share | Read on"),
+        ("sheet Q3, row 3", "July | 12,345.6 | £1,999.50 | 12.5% | 2024-07-31"),
+        ("sheet Q3, row 6", "Pump | Works"),
+        ("sheet Q3, row 7", "P1 | TRUE"),
+    ]
+    assert [kind for kind, _ in shown(found)] == "heading text row row row row".split()
+    assert "\n\nPump" in found.text
+    assert (found.title, found.encoding) == ("Energy 2024", "xlsx")
+
+
+def test_formulas_count_with_their_kept_values() -> None:
+    def fill(book: Any) -> None:
+        book.active.append(["Sum", "=1+1"])
+        book.active.append(["Gone", "=A9"])
+
+    def keep(part: bytes) -> bytes:
+        return part.replace(b"<f>1+1</f><v></v>", b"<f>1+1</f><v>2</v>").replace(
+            b"<f>1+1</f><v/>", b"<f>1+1</f><v>2</v>"
+        )
+
+    found = read(repacked(xlsx_bytes(fill), {"xl/worksheets/sheet1.xml": keep}), ".xlsx")
+    assert [text for kind, text in shown(found) if kind == "row"] == ["Sum | 2", "Gone"]
+
+
+def test_a_sheet_may_begin_anywhere() -> None:
+    def fill(book: Any) -> None:
+        for row, cells in enumerate(ROWS, 7):
+            for column, text in enumerate(cells, 5):
+                book.active.cell(row, column, text)
+
+    found = read(xlsx_bytes(fill), ".xlsx")
+    assert places(found)[1:] == [(f"sheet Sheet, row {row}", text) for row, text in enumerate(SHOWN, 7)]
+
+
+NUMBERS = [
+    (5, "General", "5"),
+    (0.1 + 0.2, "General", "0.3"),
+    (1e20, "General", "1e+20"),
+    (1234567.891, "#,##0.00", "1,234,567.89"),
+    (2.5, "0", "3"),
+    (-5, '"£"#,##0.00', "-£5.00"),
+    (-5, "#,##0;(#,##0)", "(5)"),
+    (0, '0;-0;"none"', "0"),
+    (1999.5, "[$€-407] #,##0.00", "€ 1,999.50"),
+    (1999.5, "#,##0.00\\ [$zł-415]", "1,999.50 zł"),
+    (0.125, "0%", "13%"),
+    (0.125, "0.0##%", "12.5%"),
+    (7, "00000", "00007"),
+    (1234567, '#,##0.0,,"M"', "1.2M"),
+    (3.14159, "0.00E+00", "3.14159"),
+    (True, "0", "TRUE"),
+    (datetime.datetime(2024, 5, 6), "d mmm yyyy", "2024-05-06"),
+    (datetime.datetime(2024, 5, 6, 9, 30), "d mmm", "2024-05-06 09:30"),
+    (datetime.time(9, 30), "h:mm", "09:30"),
+    ("text", "0", "text"),
+]
+
+
+@pytest.mark.parametrize(("value", "shape", "text"), NUMBERS)
+def test_values_as_shown(value: Any, shape: str, text: str) -> None:
+    assert number(value, shape) == text
+
+
+@steady
+@given(
+    st.one_of(st.integers(), st.floats(), st.booleans(), st.datetimes(), st.times()),
+    st.text('#0?.,%;"\\[]$€-_*@/E+GeneralRd :;hmsy', max_size=12) | st.sampled_from([shape for _, shape, _ in NUMBERS]),
+)
+def test_any_value_in_any_format_is_one_line(value: Any, shape: str) -> None:
+    assert "\n" not in number(value, shape)
+
+
+CELLS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=12).map(
+    lambda one: " ".join(one.split())
+)
+
+
+@steady
+@given(st.lists(st.lists(CELLS, min_size=2, max_size=4), min_size=1, max_size=5))
+def test_any_table_comes_back_from_every_office_format(rows: list[list[str]]) -> None:
+    width = max(map(len, rows))
+    rows = [[*row, *[""] * (width - len(row))] for row in rows]
+    wanted = [" | ".join(row).strip() for row in rows if sum(map(bool, row)) > 1]
+    found = read(docx_bytes(lambda document: add_table(document, rows)), ".docx")
+    texts = [text for _, text in shown(found)]
+    assert [text for text in texts if text in wanted] == wanted
+    assert all(f"{cell}" in found.text for row in rows for cell in row)
