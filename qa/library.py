@@ -5,7 +5,9 @@ its vectors are written, then published in one transaction. Chunk ids whose vect
 wait in `doomed`. Whatever stops a writer, what is published is complete and the next run takes up the rest.
 """
 
+import bisect
 import errno
+import itertools
 import json
 import os
 import re
@@ -16,7 +18,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,8 @@ VERSION = "2"  # part of the store's fingerprint: raise it when tables change
 COMMON_SHARE = 0.05  # a term in more of the chunks than this costs more than it tells …
 COMMON_CHUNKS = 2000  # … where it is in at least so many
 RARE_TERMS = 3  # kept when all of a question's terms are common
-MAX_TERMS = 64  # of a question, the rarest
+MAX_TERMS = 64  # of a question, the rarest …
+MAX_MATCHES = 20_000  # … that stand in about so many chunks together: each of those is scored
 TITLE_WEIGHT = 0.5
 CACHED_CHARS = 50_000_000
 
@@ -89,6 +92,15 @@ class _Connection:
         weakref.finalize(self, db.close)
 
 
+@dataclass(slots=True)
+class _Counts:
+    """What takes a walk over the store to count, for as long as it stays as it is."""
+
+    of: tuple[int, bytes]  # generation, and the word index's own totals: erasing what is dropped changes only these
+    chunks: int | None = None
+    terms: dict[str, int] = field(default_factory=dict)
+
+
 class Library:
     """One store's SQLite file. Safe to share between threads; one process writes (see `qa.indexing`)."""
 
@@ -101,6 +113,7 @@ class Library:
         self._cached_chars = 0
         self._lock = threading.Lock()  # of the cache and the set of connections
         self._fingerprint = (-1, "")  # generation, and what was the fingerprint then
+        self._counts = _Counts((-1, b""))
         try:
             self._create_tables()
         except BaseException:
@@ -240,11 +253,27 @@ class Library:
             rows = db.execute("SELECT path, reason FROM skipped ORDER BY path").fetchall()
         return [Skipped(path=row[0], reason=row[1]) for row in rows]
 
-    def count_chunks(self, documents: Sequence[str] | None = None) -> int:
-        """How many chunks a question may be answered from."""
+    def count_chunks(self, documents: Sequence[str] | None = None, *, most: int | None = None) -> int:
+        """How many chunks a question may be answered from; with a filter, counting stops at `most`."""
         with self.read() as db:
+            counts = self._counts_of(db)
             active, values = _active(documents)
-            return int(db.execute(f"SELECT count(*) FROM chunks WHERE content IN ({active})", values).fetchone()[0])
+            chunks = f"FROM chunks WHERE content IN ({active})"
+            if documents is None:
+                if counts.chunks is None:
+                    counts.chunks = int(db.execute(f"SELECT count(*) {chunks}").fetchone()[0])
+                return counts.chunks
+            some = chunks if most is None else f"FROM (SELECT 1 {chunks} LIMIT {int(most)})"
+            return int(db.execute(f"SELECT count(*) {some}", values).fetchone()[0])
+
+    def _counts_of(self, db: sqlite3.Connection) -> _Counts:
+        """The counts that hold in this snapshot: those that are known, or none yet."""
+        totals = db.execute("SELECT block FROM words_data WHERE id = 1").fetchone()
+        now = (self.generation(), bytes(totals[0]) if totals else b"")
+        counts = self._counts
+        if counts.of != now:
+            counts = self._counts = _Counts(now)
+        return counts
 
     def chunk_ids(self, documents: Sequence[str] | None = None) -> list[str]:
         """The ids of those chunks."""
@@ -277,17 +306,15 @@ class Library:
         """
         tokens = list(dict.fromkeys(_TOKEN.findall(search_text(question))))
         tokens = [token for token in tokens if token.lower() not in FUNCTION_WORDS] or tokens
-        total = db.execute("SELECT count(*) FROM chunks").fetchone()[0]
         of_stem = dict(zip(reversed(self._stems(tokens)), reversed(tokens), strict=True))  # the first of each
-        counts: dict[str, int] = {}
-        for stem, token in of_stem.items():
-            row = stem and db.execute("SELECT doc FROM terms WHERE term = ?", (stem,)).fetchone()
-            if row:
-                counts[token] = row[0]
-        rare = sorted(counts, key=lambda token: (counts[token], token))
-        common = max(COMMON_CHUNKS, COMMON_SHARE * total)
+        known = self._counts_of(db).terms
+        counts = {token: _count_term(db, known, stem) for stem, token in of_stem.items() if stem}
+        rare = sorted((token for token in counts if counts[token]), key=lambda token: (counts[token], token))
+        common = max(COMMON_CHUNKS, COMMON_SHARE * self.count_chunks())
         kept = [token for token in rare if counts[token] <= common] or rare[:RARE_TERMS]
-        return " OR ".join(f'"{token}"' for token in kept[:MAX_TERMS])
+        matches = list(itertools.accumulate(counts[token] for token in kept[:MAX_TERMS]))
+        within = max(1, bisect.bisect_right(matches, MAX_MATCHES))
+        return " OR ".join(f'"{token}"' for token in kept[:within])
 
     def _stems(self, tokens: list[str]) -> list[str | None]:
         """Each token's form in the index, by SQLite's own tokenizer; None for what it drops."""
@@ -305,35 +332,44 @@ class Library:
         db.execute("ROLLBACK")
         return [stems.get(number) for number in range(len(tokens))]
 
-    def passages(self, chunks: Sequence[str], documents: Sequence[str] | None = None) -> list[Passage]:
-        """The published passages of these chunk ids, in their order; ids that are not (any more) there are left out."""
+    def passages(
+        self, chunks: Sequence[str], documents: Sequence[str] | None = None, *, most: int | None = None
+    ) -> list[Passage]:
+        """The first `most` published passages of these chunk ids, in their order.
+
+        Ids that are not (any more) there, or that the filter leaves out, are passed over.
+        """
+        found: list[Passage] = []
+        allowed = None if documents is None else frozenset(documents)
         with self.read() as db:
-            active, values = _active(documents)
             rows = db.execute(
                 'SELECT k.chunk, k.start, k."end", c.id, c.title, c.date, c.sha256 FROM chunks k'
                 " JOIN contents c ON c.id = k.content"
-                f" WHERE k.chunk IN (SELECT value FROM json_each(?)) AND c.id IN ({active})",
-                (json.dumps(list(chunks)), *values),
+                " WHERE k.chunk IN (SELECT value FROM json_each(?)) AND c.id IN (SELECT content FROM documents)",
+                (json.dumps(list(chunks)),),
             ).fetchall()
-            allowed = None if documents is None else frozenset(documents)
-            paths = {row["id"]: self._paths(db, row["id"], allowed) for row in rows}
-            found = {
-                row["chunk"]: Passage(
-                    chunk=row["chunk"],
-                    content=row["id"],
-                    document=paths[row["id"]][0],
-                    also_in=paths[row["id"]][1:],
-                    start=row["start"],
-                    end=row["end"],
-                    text=self.text(row["id"])[row["start"] : row["end"]],
-                    title=row["title"],
-                    date=row["date"],
-                    sha256=row["sha256"],
-                    sentences=tuple(self.sentences(row["id"], row["start"], row["end"])),
-                )
-                for row in rows
-            }
-        return [found[chunk] for chunk in chunks if chunk in found]
+            by_id = {row["chunk"]: row for row in rows}
+            for row in (by_id[chunk] for chunk in chunks if chunk in by_id):
+                if len(found) == most:
+                    break
+                if paths := self._paths(db, row["id"], allowed):
+                    found.append(self._passage(row, paths))
+        return found
+
+    def _passage(self, row: sqlite3.Row, paths: tuple[str, ...]) -> Passage:
+        return Passage(
+            chunk=row["chunk"],
+            content=row["id"],
+            document=paths[0],
+            also_in=paths[1:],
+            start=row["start"],
+            end=row["end"],
+            text=self.text(row["id"])[row["start"] : row["end"]],
+            title=row["title"],
+            date=row["date"],
+            sha256=row["sha256"],
+            sentences=tuple(self.sentences(row["id"], row["start"], row["end"])),
+        )
 
     def _paths(self, db: sqlite3.Connection, content: int, allowed: frozenset[str] | None) -> tuple[str, ...]:
         rows = db.execute("SELECT path FROM documents WHERE content = ? ORDER BY path", (content,))
@@ -580,6 +616,14 @@ def _words(db: sqlite3.Connection, content: int, row: sqlite3.Row) -> list[tuple
     chunks = db.execute('SELECT id, start, "end" FROM chunks WHERE content = ?', (content,))
     title = search_text(row["title"])
     return [(number, search_text(row["text"][start:end]), title) for number, start, end in chunks]
+
+
+def _count_term(db: sqlite3.Connection, known: dict[str, int], stem: str) -> int:
+    """In how many chunks a term of the index stands. SQLite walks along all of them, and common ones come again."""
+    if stem not in known:
+        row = db.execute("SELECT doc FROM terms WHERE term = ?", (stem,)).fetchone()
+        known[stem] = row[0] if row else 0
+    return known[stem]
 
 
 def _active(documents: Sequence[str] | None) -> tuple[str, tuple[Any, ...]]:
