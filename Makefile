@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install install-dev chat test eval screenshots format clean
+.PHONY: install install-dev chat test eval scale screenshots format clean
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
@@ -17,6 +17,9 @@ test: install-dev
 	$(BIN)/python -m pytest
 eval: install-dev
 	$(BIN)/qa-eval run --exams --baseline eval/baseline.json --json .eval/record.json --html .eval/report.html
+scale: install-dev
+	$(BIN)/qa-eval scale --json .eval/scale.json
+	$(BIN)/qa-eval load --json .eval/load.json
 screenshots: install-dev
 	$(BIN)/python -m ui.screenshots.make
 format: install-dev

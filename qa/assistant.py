@@ -252,7 +252,7 @@ class _Run:
         """The refusal that needs no search, if there is one."""
         if not asked.text:
             return self.refused(asked, "empty_question")
-        if not self.assistant.store.library.count_chunks(self.documents):
+        if not self.assistant.store.library.count_chunks(self.documents, most=1):
             return self.refused(asked, "no_documents")
         return self.refused(asked, "unsupported_request") if asked.request else None
 

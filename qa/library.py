@@ -622,7 +622,9 @@ def _count_term(db: sqlite3.Connection, known: dict[str, int], stem: str) -> int
     """In how many chunks a term of the index stands. SQLite walks along all of them, and common ones come again."""
     if stem not in known:
         row = db.execute("SELECT doc FROM terms WHERE term = ?", (stem,)).fetchone()
-        known[stem] = row[0] if row else 0
+        if row is None:
+            return 0  # not kept: what is not in the index has no end
+        known[stem] = row[0]
     return known[stem]
 
 

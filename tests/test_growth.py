@@ -151,6 +151,10 @@ def test_a_common_term_is_counted_once(libraries: tuple[Library, Library]) -> No
     assert not [one for one in asked if "FROM terms" in one]
     assert not [one for one in asked if "count(*) FROM chunks" in one]
     assert [one for one in asked if "MATCH" in one], "nothing was seen"
+    with small.read() as db:
+        known = dict(small._counts_of(db).terms)
+        small.search(" ".join(f"unheard{number}" for number in range(50)), 5)
+        assert small._counts_of(db).terms == known, "what nobody wrote is not remembered"
 
 
 def test_counts_follow_the_store(tmp_path: Path) -> None:
