@@ -36,7 +36,7 @@ def scale(
 ) -> None:
     """Cost by size of the collection, over text made by seed; exit code 1 when a law is broken.
 
-    Needs about 15 KB on disk a chunk while it runs. PLAIN is made as for `speed`.
+    Needs about 5 KB on disk a chunk while it runs, 15 with PLAIN, which is made as for `speed`.
     """
     from eval import scale as measured
     from eval import tables

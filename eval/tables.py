@@ -48,7 +48,7 @@ def scale_table(columns: Table) -> str:
         (f"a filter of {FILTER_DOCUMENTS:,} documents, ms p50", ("p50 ms under a filter",), ",.0f"),
         ("planted facts quoted / unanswerable refused", ("planted facts quoted", "unanswerable refused"), ".2f"),
     ]
-    lines = [_line(["", *(f"{name} chunks" for name in columns)]), _line(["---"] * (1 + len(columns)))]
+    lines = [_line(["", *(_heading(name) for name in columns)]), _line(["---"] * (1 + len(columns)))]
     for label, keys, form in rows:
         if any(key in one for one in filled.values() for key in keys):
             lines.append(_line([label, *(_cell(one, keys, form) for one in filled.values())]))
@@ -108,6 +108,11 @@ def load_table(figures: Figures) -> str:
 def _stages() -> list[str]:
     at = STAGES.index("search") + 1
     return [*STAGES[:at], *(f"search: {part}" for part in SEARCH_PARTS), *STAGES[at:]]
+
+
+def _heading(name: str) -> str:
+    recorded = RECORDED if name.endswith(RECORDED) else ""
+    return f"{name.removesuffix(RECORDED)} chunks{recorded}"
 
 
 def _cell(one: Figures, keys: Sequence[str], form: str) -> str:

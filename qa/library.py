@@ -9,6 +9,7 @@ import bisect
 import errno
 import itertools
 import json
+import math
 import os
 import re
 import sqlite3
@@ -462,17 +463,21 @@ class Library:
 
     def heading(self, content: int, position: int) -> str | None:
         """The headings that `position` stands under, outermost first, joined by " › "."""
+        path: list[str] = []
+        outermost = math.inf
         with self.read() as db:
             rows = db.execute(
                 'SELECT start, "end", level FROM sentences INDEXED BY headings'
-                " WHERE content = ? AND kind = 'heading' AND start <= ? ORDER BY start",
+                " WHERE content = ? AND kind = 'heading' AND start <= ? ORDER BY start DESC",
                 (content, position),
-            ).fetchall()
-        path: list[tuple[int, str]] = []
-        for row in rows:
-            words = _HEADING_MARKS.sub("", self.text(content)[row["start"] : row["end"]]).strip()
-            path = [one for one in path if one[0] < row["level"]] + [(row["level"], words)]
-        return " › ".join(words for _, words in path) or None
+            )
+            for start, end, level in rows:
+                if level < outermost:
+                    outermost = level
+                    path.insert(0, _HEADING_MARKS.sub("", self.text(content)[start:end]).strip())
+                if outermost <= 1:
+                    break  # a long document has many more before it
+        return " › ".join(path) or None
 
     def verify(self) -> None:
         """Raises StoreDamaged unless all that is stored keeps the laws of texts, chunks and index."""

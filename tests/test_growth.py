@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from qa import library as library_module
 from qa.documents import File, text_sha256
@@ -177,6 +179,41 @@ def test_counts_follow_the_store(tmp_path: Path) -> None:
                 assert of(library) == of(fresh)
         assert of(library)[0] == 16
         assert of(library)[2] == 16, "in the title of both chunks of each"
+
+
+def headed(library: Library, levels: list[int]) -> tuple[int, list[int]]:
+    """A document of a heading and a sentence for each level; returns its content and where the sentences begin."""
+    text, sentences, places = "", [], []
+    for number, level in enumerate(levels):
+        start = len(text)
+        text += f"{'#' * level} h{number}\n"
+        sentences.append(Sentence(start, len(text) - 1, "heading", level))
+        places.append(len(text))
+        sentences.append(Sentence(len(text), len(text) + 4))
+        text += "It.\n\n"
+    document = Document("x.md", text, text_sha256(text), "x", None, None, "utf-8", ())
+    return library.add_pending(text_sha256(text), document, sentences, []), places
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@given(levels=st.lists(st.integers(1, 6), min_size=1, max_size=12))
+def test_a_place_stands_under_every_heading_that_none_behind_it_ends(
+    levels: list[int], libraries: tuple[Library, Library]
+) -> None:
+    library, _ = libraries
+    state = library.content_state(text_sha256("".join(f"{'#' * o} h{n}\nIt.\n\n" for n, o in enumerate(levels))))
+    content, places = (state[0], None) if state else headed(library, levels)
+    for last, place in enumerate(places or []):
+        under = [n for n in range(last + 1) if all(levels[n] < levels[m] for m in range(n + 1, last + 1))]
+        assert library.heading(content, place) == " › ".join(f"h{n}" for n in under)
+
+
+def test_the_chapters_before_are_not_walked_for_a_heading(libraries: tuple[Library, Library]) -> None:
+    library, _ = libraries
+    content, places = headed(library, [1, 2, 3, 2] * 500)
+    assert library.heading(content, places[-1]) == "h1996 › h1999"
+    late = steps(library, lambda it: it.heading(content, places[-1]))
+    assert late <= MOST * steps(library, lambda it: it.heading(content, places[3])) + 20
 
 
 class Scripted:

@@ -40,7 +40,7 @@ def test_laws_that_these_sizes_cannot_show_are_left_out() -> None:
 def test_the_table_by_hand() -> None:
     table = tables.scale_table({"10,000": SMALL, f"1,000,000{scale.RECORDED}": {"passages": 1e6, "p50 ms": 150.0}})
     lines = table.splitlines()
-    assert lines[0] == "| | 10,000 chunks | 1,000,000, vectors recorded chunks |"
+    assert lines[0] == "| | 10,000 chunks | 1,000,000 chunks, vectors recorded |"
     assert "| chunks | 10,000 | 1,000,000 |" in lines
     assert "| seconds of indexing / of embedding alone | 40.0 / 32.0 | – |" in lines
     assert "| indexing over embedding alone | 1.25 | – |" in lines
