@@ -36,6 +36,7 @@ MAX_TERMS = 64  # of a question, the rarest …
 MAX_MATCHES = 20_000  # … that stand in about so many chunks together: each of those is scored
 TITLE_WEIGHT = 0.5
 CACHED_CHARS = 50_000_000
+CACHED_TABLES = 1000  # contents of whose tables it is known where they begin
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -112,7 +113,8 @@ class Library:
         self._connections: weakref.WeakSet[_Connection] = weakref.WeakSet()
         self._texts: OrderedDict[int, str] = OrderedDict()
         self._cached_chars = 0
-        self._lock = threading.Lock()  # of the cache and the set of connections
+        self._tables: OrderedDict[int, Sequence[int]] = OrderedDict()
+        self._lock = threading.Lock()  # of the caches and the set of connections
         self._fingerprint = (-1, "")  # generation, and what was the fingerprint then
         self._counts = _Counts((-1, b""))
         try:
@@ -448,18 +450,33 @@ class Library:
 
     def header_row(self, content: int, start: int) -> Sentence | None:
         """The first row of the table in which a row begins at `start`; None where it is the first itself."""
+        first_rows = self._first_rows(content)
+        at = bisect.bisect_right(first_rows, start) - 1
+        if at < 0 or first_rows[at] == start:
+            return None
         with self.read() as db:
-            outside = db.execute(
-                "SELECT start FROM sentences WHERE content = ? AND start < ? AND kind NOT IN ('row', 'rule')"
-                " ORDER BY start DESC LIMIT 1",
-                (content, start),
-            ).fetchone()
-            row = db.execute(
-                f"SELECT {_SENTENCE} FROM sentences WHERE content = ? AND start > ? AND start < ? AND kind = 'row'"
-                " ORDER BY start LIMIT 1",
-                (content, outside["start"] if outside else -1, start),
-            ).fetchone()
+            find = f"SELECT {_SENTENCE} FROM sentences WHERE content = ? AND start = ?"
+            row = db.execute(find, (content, first_rows[at])).fetchone()
         return Sentence(*row) if row else None
+
+    def _first_rows(self, content: int) -> Sequence[int]:
+        """Where the tables of a content begin, ascending. A long table is walked once, not for each of its rows."""
+        with self._lock:
+            if content in self._tables:
+                self._tables.move_to_end(content)
+                return self._tables[content]
+        with self.read() as db:
+            found = db.execute(
+                "SELECT start FROM (SELECT start, kind, lag(kind) OVER (ORDER BY start) AS before FROM sentences"
+                " WHERE content = ? AND kind != 'rule') WHERE kind = 'row' AND before IS NOT 'row' ORDER BY start",
+                (content,),
+            ).fetchall()
+        first_rows = [row[0] for row in found]
+        with self._lock:
+            self._tables[content] = first_rows
+            while len(self._tables) > CACHED_TABLES:
+                self._tables.popitem(last=False)
+        return first_rows
 
     def heading(self, content: int, position: int) -> str | None:
         """The headings that `position` stands under, outermost first, joined by " › "."""

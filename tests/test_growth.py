@@ -17,7 +17,7 @@ from qa import library as library_module
 from qa.documents import File, text_sha256
 from qa.embed import DIMENSIONS
 from qa.library import Library
-from qa.schema import Chunk, Document, Sentence
+from qa.schema import Chunk, Document, Kind, Sentence
 from qa.search import DenseRetriever
 from tests.stores import WORDS
 
@@ -214,6 +214,36 @@ def test_the_chapters_before_are_not_walked_for_a_heading(libraries: tuple[Libra
     assert library.heading(content, places[-1]) == "h1996 › h1999"
     late = steps(library, lambda it: it.heading(content, places[-1]))
     assert late <= MOST * steps(library, lambda it: it.heading(content, places[3])) + 20
+
+
+def kinds(library: Library, of: list[Kind]) -> int:
+    """A document with a sentence of each kind; the one at place n begins at 4 * n."""
+    text = f"{len(of)} {of}".ljust(4 * len(of))
+    document = Document("x.md", text, text_sha256(text), "x", None, None, "utf-8", ())
+    sentences = [Sentence(4 * n, 4 * n + 3, kind) for n, kind in enumerate(of)]
+    known = library.content_state(text_sha256(text))
+    return known[0] if known else library.add_pending(text_sha256(text), document, sentences, [])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(of=st.lists(st.sampled_from(["row", "row", "rule", "text", "heading"]), min_size=1, max_size=12))
+def test_the_header_is_the_first_row_of_the_same_table(of: list[Kind], libraries: tuple[Library, Library]) -> None:
+    library, _ = libraries
+    content = kinds(library, of)
+    for at in (n for n, kind in enumerate(of) if kind == "row"):
+        first = at
+        while first and of[first - 1] in ("row", "rule"):
+            first -= 1
+        rows = [n for n in range(first, at) if of[n] == "row"]
+        found = library.header_row(content, 4 * at)
+        assert (found and found.start) == (4 * rows[0] if rows else None)
+
+
+def test_a_table_is_walked_once(libraries: tuple[Library, Library]) -> None:
+    library, _ = libraries
+    content = kinds(library, ["text", *["row"] * 5000])
+    late = steps(library, lambda it: it.header_row(content, 4 * 4999))
+    assert 0 < late <= MOST * steps(library, lambda it: it.header_row(content, 8)) + 20
 
 
 class Scripted:
