@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install install-dev chat test eval faults audit screenshots format clean
+.PHONY: install install-dev chat test eval faults scale audit screenshots format clean
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
@@ -22,6 +22,9 @@ faults: install-dev
 		tests/test_faults.py tests/test_following.py tests/test_backup.py
 audit: install-dev
 	$(BIN)/python -m tests.licences
+scale: install-dev
+	$(BIN)/qa-eval scale --json .eval/scale.json
+	$(BIN)/qa-eval load --json .eval/load.json
 screenshots: install-dev
 	$(BIN)/python -m ui.screenshots.make
 format: install-dev

@@ -1,4 +1,4 @@
-"""`qa-eval` and `python -m eval`: run exams, compare runs, public benchmarks, speed."""
+"""`qa-eval` and `python -m eval`: run exams, compare runs, public benchmarks, speed, scale, load."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from eval import answerers, record, report
+from eval import answerers, outputs, record, report, stress
 from eval.record import Baseline, Record, Result, Verdict
 from eval.run import Exam, load_exam, make_record, run_exam
 from qa.config import PACKAGED_SEEDS, default_docs, from_environment
@@ -59,7 +59,7 @@ def run(
     if html_out:
         report.check_plots()
     for path in filter(None, (json_out, html_out, keep)):
-        _prepare(path)
+        outputs.prepare(path)
     loaded = _packaged() if exams else [load_exam(cases, docs or default_docs())]
     loaded = [_selected(exam, split, answerer) for exam in loaded]
     start = time.perf_counter()
@@ -78,11 +78,13 @@ def run(
     made = make_record(results, facts, time.perf_counter() - start, config)
     _print_figures(made)
     if json_out:
-        _write(json_out, made.model_dump_json(indent=1))
+        outputs.write(json_out, made.model_dump_json(indent=1))
     if keep:
-        _write(keep, made.baseline().model_dump_json().replace('{"id"', '\n{"id"'))  # a line a case: diffs can be read
+        outputs.write(
+            keep, made.baseline().model_dump_json().replace('{"id"', '\n{"id"')
+        )  # a line a case: diffs can be read
     if html_out:
-        _write(html_out, report.render(made))
+        outputs.write(html_out, report.render(made))
     failed = [f"{one.exam} {one.id}: {one.error}" for one in results if one.error]
     failed += [
         f"{one.exam} {one.id}: not the slice it claims to be: {place}"
@@ -126,7 +128,7 @@ def benchmark(
 
     if plot:
         report.check_plots()
-        _prepare(plot)
+        outputs.prepare(plot)
     config = from_environment()
     with tempfile.TemporaryDirectory() as scratch:
         found = public.run(
@@ -176,6 +178,10 @@ def speed(
             click.echo(f"  {name:44} {value:10.3f}")
 
 
+main.add_command(stress.scale)
+main.add_command(stress.load)
+
+
 def _selected(exam: Exam, split: str | None, answerer: str) -> Exam:
     """The cases of the split; an endpoint cannot be told that a document is deleted, so those cases are left out."""
     cases = [one for one in exam.cases if split in (None, one.case.split)]
@@ -201,22 +207,6 @@ def _read_verdicts(path: Path) -> Sequence[Verdict]:
         raise QAError(f"{path} cannot be read ({error.strerror}).") from None
     except (ValueError, TypeError, RecursionError):  # pydantic's errors are ValueErrors
         raise QAError(f"{path} is not a run record; make one with `qa-eval run … --json {path}`.") from None
-
-
-def _prepare(path: Path) -> None:
-    """Make the file's folder and see that it can be written, before a long run."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.open("ab").close()
-    except OSError as error:
-        raise QAError(f"{path} cannot be written ({error.strerror}); choose another place.") from None
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text + "\n", "utf-8")
-    except OSError as error:
-        raise QAError(f"{path} cannot be written ({error.strerror}); choose another place.") from None
 
 
 def _progress(name: str) -> Callable[[int, int], None]:

@@ -35,8 +35,7 @@ def measure(
     docs: Path, questions: Sequence[str], *, rounds: int, plain: Path | None, show: Callable[[str], None]
 ) -> Table:
     """All tables, name → figure → median over the rounds. `plain`: the folder with Chroma's six files, None without."""
-    if plain and (gone := [name for name in CHROMA_FILES if not (plain / name).is_file()]):
-        raise QAError(f"{plain} has no {gone[0]}; make it with `python -m qa.models.export_embedder … --chroma`.")
+    check_plain(plain)
     found: dict[str, list[Figures]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
@@ -52,9 +51,17 @@ def measure(
             ]
             for name, folder, store, asked in jobs:
                 show(f"{name}, round {turn} of {rounds}")
-                found.setdefault(name, []).append(_own_process(name, folder, store, asked, home=_home(place, plain)))
+                found.setdefault(name, []).append(
+                    _own_process(name, folder, store, asked, home=chroma_home(place, plain))
+                )
     tables = {name: {key: median(run[key] for run in runs) for key in runs[0]} for name, runs in found.items()}
     return tables | {"ratios": _ratios(tables)}
+
+
+def check_plain(plain: Path | None) -> None:
+    """Raises QAError where a file is missing that Chroma's default embedding function would download."""
+    if plain and (gone := [name for name in CHROMA_FILES if not (plain / name).is_file()]):
+        raise QAError(f"{plain} has no {gone[0]}; make it with `python -m qa.models.export_embedder … --chroma`.")
 
 
 def _ratios(tables: Table) -> Figures:
@@ -77,12 +84,18 @@ def _ratios(tables: Table) -> Figures:
 
 
 def _own_process(name: str, docs: Path, store: Path, questions: Sequence[str], home: Path | None = None) -> Figures:
-    """One measurement in a new process; `process s` is all of it, seen from outside."""
-    environment = {**os.environ, **({"HOME": str(home)} if home else {})}
+    """One measurement of this module in a new process; `process s` is all of it, seen from outside."""
     start = time.perf_counter()
+    found: Figures = own_process("eval.speed", name, docs, store, given=list(questions), home=home)
+    return {**found, "process s": time.perf_counter() - start}
+
+
+def own_process(module: str, name: str, docs: Path, store: Path, *, given: Any, home: Path | None = None) -> Any:
+    """What `python -m MODULE NAME DOCS STORE` prints as JSON when it is given JSON; raises QAError where it fails."""
+    environment = {**os.environ, **({"HOME": str(home)} if home else {})}
     done = subprocess.run(  # noqa: S603  # itself
-        [sys.executable, "-m", "eval.speed", name, str(docs), str(store)],
-        input=json.dumps(list(questions)),
+        [sys.executable, "-m", module, name, str(docs), str(store)],
+        input=json.dumps(given),
         capture_output=True,
         text=True,
         env=environment,
@@ -91,11 +104,10 @@ def _own_process(name: str, docs: Path, store: Path, questions: Sequence[str], h
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["no message"]
         raise QAError(f"the measurement {name!r} failed: {last[0]}")
-    found: Figures = json.loads(done.stdout)
-    return {**found, "process s": time.perf_counter() - start}
+    return json.loads(done.stdout)
 
 
-def _home(place: Path, plain: Path | None) -> Path | None:
+def chroma_home(place: Path, plain: Path | None) -> Path | None:
     """A home folder in which Chroma's default embedding function finds its files and so downloads nothing."""
     if plain is None:
         return None
@@ -121,7 +133,7 @@ def fresh(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
 
 def empty(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
     """The process itself: an empty folder, opened and asked."""
-    return {**fresh(docs, store, questions), "peak memory MB": _peak_memory_mb()}
+    return {**fresh(docs, store, questions), "peak memory MB": peak_memory_mb()}
 
 
 def index(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
@@ -136,7 +148,7 @@ def index(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
         start = time.perf_counter()
         changes = sync(opened, embedder, config)
         indexed = time.perf_counter() - start
-        memory = _peak_memory_mb()
+        memory = peak_memory_mb()
         passages = opened.library.passages(opened.library.chunk_ids())
     if not passages:
         raise SystemExit(f"{docs} holds no document; pass a folder that does.")
@@ -148,7 +160,7 @@ def index(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
         "passages": float(changes.embedded),
         "passages a second": changes.embedded / indexed,
         "embedded alone a second": len(texts) / alone,
-        "bytes a passage": _bytes(store) / max(changes.embedded, 1),
+        "bytes a passage": bytes_under(store) / max(changes.embedded, 1),
         "peak memory MB": memory,
     }
 
@@ -192,7 +204,7 @@ def ask(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
         for stage in STAGES:
             values = [trace.timings_ms[stage] for trace in traces if stage in trace.timings_ms]
             found[f"{name} {stage}"] = metrics.percentile(values, share) or 0.0
-    return {**found, "peak memory MB": _peak_memory_mb()}
+    return {**found, "peak memory MB": peak_memory_mb()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,10 +266,10 @@ def plain(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
     return {
         "passages": float(len(passages)),
         "passages a second": len(passages) / indexed,
-        "bytes a passage": _bytes(store) / max(len(passages), 1),
+        "bytes a passage": bytes_under(store) / max(len(passages), 1),
         "p50 ms search": 1000 * (metrics.percentile(seconds, 0.5) or 0.0),
         "p95 ms search": 1000 * (metrics.percentile(seconds, 0.95) or 0.0),
-        "peak memory MB": _peak_memory_mb(),
+        "peak memory MB": peak_memory_mb(),
     }
 
 
@@ -275,11 +287,13 @@ def _passages(docs: Path, scratch: Path) -> list[tuple[str, str]]:
     return found
 
 
-def _bytes(folder: Path) -> int:
+def bytes_under(folder: Path) -> int:
+    """Of all files under the folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def _peak_memory_mb() -> float:
+def peak_memory_mb() -> float:
+    """The most that this process ever had in memory."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

@@ -142,7 +142,8 @@ class Assistant:
         read = run.timed("read", lambda: [self.read(*pair) for pair in zip(asked.parts, hits, strict=True)])
         run.timed("decide", lambda: run.decide(asked, read))
         made = run.timed("quote", lambda: run.answer(asked))
-        yield made.model_copy(update={"trace": run.trace()})  # now with the last timing
+        timed = made.trace.model_copy(update={"timings_ms": dict(run.timings)})  # now with the last one
+        yield made.model_copy(update={"trace": timed})
 
     def search(self, part: str, documents: Sequence[str] | None = None) -> list[NodeWithScore]:
         """The fused hits for one question, best first."""
@@ -255,7 +256,7 @@ class _Run:
         """The refusal that needs no search, if there is one."""
         if not asked.text:
             return self.refused(asked, "empty_question")
-        if not self.assistant.store.library.count_chunks(self.documents):
+        if not self.assistant.store.library.count_chunks(self.documents, most=1):
             return self.refused(asked, "no_documents")
         return self.refused(asked, "unsupported_request") if asked.request else None
 
@@ -264,13 +265,15 @@ class _Run:
         assistant = self.assistant
         for attempt in ("as indexed", "refreshed"):
             self.hits = [assistant.search(part, self.documents) for part in asked.parts]
-            stale = assistant.stale(sorted({hit.node.metadata["document"] for hits in self.hits for hit in hits}))
+            stale = assistant.stale(sorted({name for hits in self.hits for hit in hits for name in _names(hit)}))
             if not stale:
                 break
             if attempt == "as indexed":
                 with contextlib.suppress(StoreBusy):
                     assistant.refresh()
         self.hits = [[hit for hit in hits if hit.node.metadata["document"] not in stale] for hits in self.hits]
+        for hit in (hit for hits in self.hits for hit in hits):
+            hit.node.metadata["also_in"] = [name for name in hit.node.metadata["also_in"] if name not in stale]
         return self.hits
 
     def decide(self, asked: Asked, read: Sequence[Sequence[NodeWithScore]]) -> list[Decision]:
@@ -335,6 +338,11 @@ class _Run:
             skipped=tuple(self.assistant.skipped()),
             **self.assistant.facts(),
         )
+
+
+def _names(hit: NodeWithScore) -> tuple[str, ...]:
+    """All documents that a quote of this passage would name."""
+    return (hit.node.metadata["document"], *hit.node.metadata["also_in"])
 
 
 def _held(hit: NodeWithScore, quote: Quote) -> str | None:

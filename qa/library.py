@@ -8,10 +8,12 @@ SQLite notices damage to its own structure only. So each content has a seal over
 document one over the content that it is: a disk that lost a bit is an error, and never another quote.
 """
 
+import bisect
 import errno
 import hashlib
 import itertools
 import json
+import math
 import os
 import re
 import sqlite3
@@ -21,7 +23,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,8 @@ VERSION = "3"  # part of the store's fingerprint: raise it when tables change
 COMMON_SHARE = 0.05  # a term in more of the chunks than this costs more than it tells …
 COMMON_CHUNKS = 2000  # … where it is in at least so many
 RARE_TERMS = 3  # kept when all of a question's terms are common
-MAX_TERMS = 64  # of a question, the rarest
+MAX_TERMS = 64  # of a question, the rarest …
+MAX_MATCHES = 20_000  # … that stand in about so many chunks together: each of those is scored
 TITLE_WEIGHT = 0.5
 CACHED_CHARS = 50_000_000
 WHAT_CHARS = 120  # of what is wrong with a damaged file
@@ -97,6 +100,15 @@ class _Connection:
         weakref.finalize(self, db.close)
 
 
+@dataclass(slots=True)
+class _Counts:
+    """What takes a walk over the store to count, for as long as it stays as it is."""
+
+    of: tuple[int, bytes]  # generation, and the word index's own totals: erasing what is dropped changes only these
+    chunks: int | None = None
+    terms: dict[str, int] = field(default_factory=dict)
+
+
 class Library:
     """One store's SQLite file. Safe to share between threads; one process writes (see `qa.indexing`)."""
 
@@ -107,8 +119,9 @@ class Library:
         self._connections: weakref.WeakSet[_Connection] = weakref.WeakSet()
         self._texts: OrderedDict[int, str] = OrderedDict()
         self._cached_chars = 0
-        self._lock = threading.Lock()  # of the cache and the set of connections
+        self._lock = threading.Lock()  # of the caches and the set of connections
         self._fingerprint = (-1, "")  # generation, and what was the fingerprint then
+        self._counts = _Counts((-1, b""))
         try:
             self._create_tables()
         except BaseException:
@@ -252,11 +265,27 @@ class Library:
             rows = db.execute("SELECT path, reason FROM skipped ORDER BY path").fetchall()
             return [Skipped(path=row[0], reason=row[1]) for row in rows]
 
-    def count_chunks(self, documents: Sequence[str] | None = None) -> int:
-        """How many chunks a question may be answered from."""
+    def count_chunks(self, documents: Sequence[str] | None = None, *, most: int | None = None) -> int:
+        """How many chunks a question may be answered from; with a filter, counting stops at `most`."""
         with self.read() as db:
+            counts = self._counts_of(db)
             active, values = _active(documents)
-            return int(db.execute(f"SELECT count(*) FROM chunks WHERE content IN ({active})", values).fetchone()[0])
+            chunks = f"FROM chunks WHERE content IN ({active})"
+            if documents is None:
+                if counts.chunks is None:
+                    counts.chunks = int(db.execute(f"SELECT count(*) {chunks}").fetchone()[0])
+                return counts.chunks
+            some = chunks if most is None else f"FROM (SELECT 1 {chunks} LIMIT {int(most)})"
+            return int(db.execute(f"SELECT count(*) {some}", values).fetchone()[0])
+
+    def _counts_of(self, db: sqlite3.Connection) -> _Counts:
+        """The counts that hold in this snapshot: those that are known, or none yet."""
+        totals = db.execute("SELECT block FROM words_data WHERE id = 1").fetchone()
+        now = (self.generation(), bytes(totals[0]) if totals else b"")
+        counts = self._counts
+        if counts.of != now:
+            counts = self._counts = _Counts(now)
+        return counts
 
     def chunk_ids(self, documents: Sequence[str] | None = None) -> list[str]:
         """The ids of those chunks."""
@@ -289,17 +318,15 @@ class Library:
         """
         tokens = list(dict.fromkeys(_TOKEN.findall(search_text(question))))
         tokens = [token for token in tokens if token.lower() not in FUNCTION_WORDS] or tokens
-        total = db.execute("SELECT count(*) FROM chunks").fetchone()[0]
         of_stem = dict(zip(reversed(self._stems(tokens)), reversed(tokens), strict=True))  # the first of each
-        counts: dict[str, int] = {}
-        for stem, token in of_stem.items():
-            row = stem and db.execute("SELECT doc FROM terms WHERE term = ?", (stem,)).fetchone()
-            if row:
-                counts[token] = row[0]
-        rare = sorted(counts, key=lambda token: (counts[token], token))
-        common = max(COMMON_CHUNKS, COMMON_SHARE * total)
+        known = self._counts_of(db).terms
+        counts = {token: _count_term(db, known, stem) for stem, token in of_stem.items() if stem}
+        rare = sorted((token for token in counts if counts[token]), key=lambda token: (counts[token], token))
+        common = max(COMMON_CHUNKS, COMMON_SHARE * self.count_chunks())
         kept = [token for token in rare if counts[token] <= common] or rare[:RARE_TERMS]
-        return " OR ".join(f'"{token}"' for token in kept[:MAX_TERMS])
+        matches = list(itertools.accumulate(counts[token] for token in kept[:MAX_TERMS]))
+        within = max(1, bisect.bisect_right(matches, MAX_MATCHES))
+        return " OR ".join(f'"{token}"' for token in kept[:within])
 
     def _stems(self, tokens: list[str]) -> list[str | None]:
         """Each token's form in the index, by SQLite's own tokenizer; None for what it drops."""
@@ -317,48 +344,58 @@ class Library:
         db.execute("ROLLBACK")
         return [stems.get(number) for number in range(len(tokens))]
 
-    def passages(self, chunks: Sequence[str], documents: Sequence[str] | None = None) -> list[Passage]:
-        """The published passages of these chunk ids, in their order; ids that are not (any more) there are left out."""
+    def passages(
+        self, chunks: Sequence[str], documents: Sequence[str] | None = None, *, most: int | None = None
+    ) -> list[Passage]:
+        """The first `most` published passages of these chunk ids, in their order.
+
+        Ids that are not (any more) there, or that the filter leaves out, are passed over.
+        """
+        found: list[Passage] = []
+        allowed = None if documents is None else frozenset(documents)
         with self.read() as db:
-            active, values = _active(documents)
             rows = db.execute(
                 'SELECT k.chunk, k.start, k."end", c.id, c.key, c.title, c.date, c.sha256 FROM chunks k'
                 " JOIN contents c ON c.id = k.content"
-                f" WHERE k.chunk IN (SELECT value FROM json_each(?)) AND c.id IN ({active})",
-                (json.dumps(list(chunks)), *values),
+                " WHERE k.chunk IN (SELECT value FROM json_each(?)) AND c.id IN (SELECT content FROM documents)",
+                (json.dumps(list(chunks)),),
             ).fetchall()
-            if any(row["chunk"] != f"{row['key']}-{row['start']}-{row['end']}" for row in rows):
-                raise _damaged(self.path, "a passage is out of place")
-            allowed = None if documents is None else frozenset(documents)
-            paths = {row["id"]: self._paths(db, row["id"], allowed) for row in rows}
-            if not all(paths.values()):
-                raise _damaged(self.path, "an index is not that of its table")
-            found = {
-                row["chunk"]: Passage(
-                    chunk=row["chunk"],
-                    content=row["id"],
-                    document=paths[row["id"]][0],
-                    also_in=paths[row["id"]][1:],
-                    start=row["start"],
-                    end=row["end"],
-                    text=self.text(row["id"])[row["start"] : row["end"]],
-                    title=row["title"],
-                    date=row["date"],
-                    sha256=row["sha256"],
-                    sentences=tuple(self.sentences(row["id"], row["start"], row["end"])),
-                )
-                for row in rows
-            }
-        return [found[chunk] for chunk in chunks if chunk in found]
+            by_id = {row["chunk"]: row for row in rows}
+            for row in (by_id[chunk] for chunk in chunks if chunk in by_id):
+                if len(found) == most:
+                    break
+                if row["chunk"] != f"{row['key']}-{row['start']}-{row['end']}":
+                    raise _damaged(self.path, "a passage is out of place")
+                paths = self._paths(db, row["id"])
+                if not paths:
+                    raise _damaged(self.path, "an index is not that of its table")
+                if kept := tuple(path for path in paths if allowed is None or path in allowed):
+                    found.append(self._passage(row, kept))
+        return found
 
-    def _paths(self, db: sqlite3.Connection, content: int, allowed: frozenset[str] | None) -> tuple[str, ...]:
+    def _passage(self, row: sqlite3.Row, paths: tuple[str, ...]) -> Passage:
+        return Passage(
+            chunk=row["chunk"],
+            content=row["id"],
+            document=paths[0],
+            also_in=paths[1:],
+            start=row["start"],
+            end=row["end"],
+            text=self.text(row["id"])[row["start"] : row["end"]],
+            title=row["title"],
+            date=row["date"],
+            sha256=row["sha256"],
+            sentences=tuple(self.sentences(row["id"], row["start"], row["end"])),
+        )
+
+    def _paths(self, db: sqlite3.Connection, content: int) -> tuple[str, ...]:
         rows = db.execute(
             "SELECT d.path, c.key, d.seal FROM documents d JOIN contents c ON c.id = d.content"
             " WHERE d.content = ? ORDER BY d.path",
             (content,),
         ).fetchall()
         self._check_seals(rows)
-        return tuple(row[0] for row in rows if allowed is None or row[0] in allowed)
+        return tuple(row[0] for row in rows)
 
     def _check_seals(self, rows: Iterable[sqlite3.Row]) -> None:
         """Raises StoreDamaged unless each of these documents (path, key, seal) is the content it was sealed with."""
@@ -450,36 +487,42 @@ class Library:
     def header_row(self, content: int, start: int) -> Sentence | None:
         """The first row of the table in which a row begins at `start`; None where it is the first itself.
 
-        A blank line or a heading ends a table.
+        A blank line ends a table, and so does what is no row.
         """
         text = self.text(content)
-        top = max(text.rfind(blank, 0, start) for blank in ("\n\n", "\n\r\n", "\r\r"))
+        top = -1
+        for blank in ("\n\n", "\n\r\n", "\r\r"):
+            top = max(top, text.rfind(blank, max(top, 0), start))
         with self.read() as db:
-            heading = db.execute(
-                "SELECT max(start) FROM sentences INDEXED BY headings"
-                " WHERE content = ? AND kind = 'heading' AND start < ?",
-                (content, start),
-            ).fetchone()[0]
+            outside = db.execute(
+                "SELECT start FROM sentences WHERE content = ? AND start > ? AND start < ?"
+                " AND kind NOT IN ('row', 'rule') ORDER BY start DESC LIMIT 1",
+                (content, top, start),
+            ).fetchone()
             row = db.execute(
                 f"SELECT {_SENTENCE} FROM sentences WHERE content = ? AND start > ? AND start < ? AND kind = 'row'"
                 " ORDER BY start LIMIT 1",
-                (content, max(top, -1 if heading is None else heading), start),
+                (content, outside["start"] if outside else top, start),
             ).fetchone()
         return Sentence(*row) if row else None
 
     def heading(self, content: int, position: int) -> str | None:
         """The headings that `position` stands under, outermost first, joined by " › "."""
+        path: list[str] = []
+        outermost = math.inf
         with self.read() as db:
             rows = db.execute(
                 'SELECT start, "end", level FROM sentences INDEXED BY headings'
-                " WHERE content = ? AND kind = 'heading' AND start <= ? ORDER BY start",
+                " WHERE content = ? AND kind = 'heading' AND start <= ? ORDER BY start DESC",
                 (content, position),
-            ).fetchall()
-        path: list[tuple[int, str]] = []
-        for row in rows:
-            words = _HEADING_MARKS.sub("", self.text(content)[row["start"] : row["end"]]).strip()
-            path = [one for one in path if one[0] < row["level"]] + [(row["level"], words)]
-        return " › ".join(words for _, words in path) or None
+            )
+            for start, end, level in rows:
+                if level < outermost:
+                    outermost = level
+                    path.insert(0, _HEADING_MARKS.sub("", self.text(content)[start:end]).strip())
+                if outermost <= 1:
+                    break  # a long document has many more before it
+        return " › ".join(path) or None
 
     def verify(self) -> None:
         """Raises StoreDamaged unless all that is stored keeps the laws of texts, chunks and index."""
@@ -676,6 +719,16 @@ def _words(db: sqlite3.Connection, content: int, row: sqlite3.Row) -> list[tuple
     chunks = db.execute('SELECT id, start, "end" FROM chunks WHERE content = ?', (content,))
     title = search_text(row["title"])
     return [(number, search_text(row["text"][start:end]), title) for number, start, end in chunks]
+
+
+def _count_term(db: sqlite3.Connection, known: dict[str, int], stem: str) -> int:
+    """In how many chunks a term of the index stands. SQLite walks along all of them, and common ones come again."""
+    if stem not in known:
+        row = db.execute("SELECT doc FROM terms WHERE term = ?", (stem,)).fetchone()
+        if row is None:
+            return 0  # not kept: what is not in the index has no end
+        known[stem] = row[0]
+    return known[stem]
 
 
 def _active(documents: Sequence[str] | None) -> tuple[str, tuple[Any, ...]]:

@@ -48,7 +48,7 @@ class DenseRetriever(BaseRetriever):
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         vector = self._embedder.embed([query_bundle.query_str])[0]
-        allowed = self._library.count_chunks(self._documents)
+        allowed = self._library.count_chunks(self._documents, most=max(self._limit, EXACT_CHUNKS + 1))
         if not allowed:
             return []
         if self._documents is not None and allowed <= EXACT_CHUNKS:
@@ -58,7 +58,7 @@ class DenseRetriever(BaseRetriever):
         while True:
             # Among the nearest are some that the filter leaves out, or that are not published or no longer.
             scored = self._vectors.nearest(vector, fetch)
-            hits = _nodes("dense", scored, self._library, self._documents)[: self._limit]
+            hits = _nodes("dense", scored, self._library, self._documents, most=self._limit)
             if len(hits) >= min(self._limit, allowed) or len(scored) < fetch:
                 return hits
             fetch *= 4
@@ -95,10 +95,14 @@ def _start(hit: NodeWithScore) -> int:
 
 
 def _nodes(
-    stage: str, scored: Sequence[tuple[str, float]], library: Library, documents: Sequence[str] | None
+    stage: str,
+    scored: Sequence[tuple[str, float]],
+    library: Library,
+    documents: Sequence[str] | None,
+    most: int | None = None,
 ) -> list[NodeWithScore]:
     scores = dict(scored)
-    passages = library.passages(list(scores), documents)
+    passages = library.passages(list(scores), documents, most=most)
     return [
         NodeWithScore(node=_node(one, {stage: round(scores[one.chunk], 6)}), score=scores[one.chunk])
         for one in passages

@@ -1,0 +1,154 @@
+"""Many ask at the same time while the folder changes and is indexed: is every quote what stands on disk, all the time?
+
+Every answer is checked against the ledger (`eval/ledger.py`); any exception is an error too.
+"""
+
+import json
+import random
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from eval import corpus, metrics, speed
+from eval.ledger import Changer, Ledger
+from eval.speed import Figures
+from qa.assistant import Assistant
+from qa.documents import list_files
+from qa.errors import QAError, StoreBusy
+from qa.schema import Answered
+
+DOCUMENTS = 400  # of the folder that is made where none is given
+PAUSE_S = 0.05  # between two changes
+SHOWN_FAULTS = 20
+PAGE_BYTES = 4096
+WORDS_ASKED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Figures, and the first of what was wrong; the figure `errors` counts all."""
+
+    figures: Figures
+    faults: list[str]
+
+
+def question_about(text: str, rng: random.Random) -> str:
+    """A question made of a few words in a row of the text; nothing promises that it has an answer."""
+    words = text.split()
+    first = rng.randrange(max(1, len(words) - WORDS_ASKED))
+    return f"What is said about {' '.join(words[first : first + WORDS_ASKED])}?"
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the askers saw, in the order of the answers."""
+
+    ms: list[float] = field(default_factory=list)
+    memory_mb: list[float] = field(default_factory=list)
+    answered: int = 0
+    quotes: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+def run(assistant: Assistant, ledger: Ledger, *, askers: int, questions: int, pause_s: float = PAUSE_S) -> Loaded:
+    """Ask `questions` by `askers` at a time while the folder changes; the assistant is open on the ledger's folder."""
+    seen, lock, over = _Seen(), threading.Lock(), threading.Event()
+    changer, counts = Changer(ledger), {"changes": 0, "refreshes": 0}
+
+    def keep_changing() -> None:
+        while not over.wait(pause_s):
+            counts["changes"] += bool(changer.change())
+            with suppress(StoreBusy):  # an asker who met a changed document is indexing
+                assistant.refresh()
+                counts["refreshes"] += 1
+
+    def ask(number: int) -> None:
+        rng = random.Random(number)  # noqa: S311  # measurements, not secrets
+        question = question_about(ledger.text(rng.choice(ledger.names())), rng)
+        faults = []
+        start = time.monotonic()
+        try:
+            answer = assistant.ask(question)
+            end = time.monotonic()
+            faults = ledger.faults(answer, start, end)
+        except Exception as error:  # whatever it is, it is what is looked for
+            answer, end = None, time.monotonic()
+            faults = [f"{type(error).__name__}: {error}"]
+        with lock:
+            seen.ms.append(1000 * (end - start))
+            seen.memory_mb.append(memory_mb())
+            seen.answered += isinstance(answer, Answered)
+            seen.quotes += len(answer.quotes if isinstance(answer, Answered) else answer.nearest if answer else ())
+            seen.faults += [f"{question!r}: {one}" for one in faults]
+
+    start = time.monotonic()
+    with ThreadPoolExecutor(1) as changing, ThreadPoolExecutor(askers) as asking:
+        changes = changing.submit(keep_changing)
+        list(asking.map(ask, range(questions)))
+        seconds = time.monotonic() - start
+        over.set()
+        try:
+            changes.result()
+        except QAError as error:
+            seen.faults.append(f"indexing: {type(error).__name__}: {error}")
+    return Loaded(_figures(seen, askers, seconds) | counts, seen.faults[:SHOWN_FAULTS])
+
+
+def _figures(seen: _Seen, askers: int, seconds: float) -> Figures:
+    return {
+        "askers": float(askers),
+        "questions": float(len(seen.ms)),
+        "answered": float(seen.answered),
+        "refused": float(len(seen.ms) - seen.answered),
+        "quotes": float(seen.quotes),
+        "a second": len(seen.ms) / seconds,
+        "p50 ms": metrics.percentile(seen.ms, 0.5) or 0.0,
+        "p95 ms": metrics.percentile(seen.ms, 0.95) or 0.0,
+        "peak memory MB": speed.peak_memory_mb(),
+        "memory growth MB": growth(seen.memory_mb),
+        "errors": float(len(seen.faults)),
+    }
+
+
+def growth(values: Sequence[float]) -> float:
+    """Mean of the last tenth less that of the first, a tenth being at least one value."""
+    tenth = max(1, len(values) // 10)
+    return (metrics.mean(values[-tenth:]) or 0.0) - (metrics.mean(values[:tenth]) or 0.0)
+
+
+def memory_mb() -> float:
+    """What this process has in memory now; where the system does not say, the most that it ever had."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES / 2**20
+    except OSError:
+        return speed.peak_memory_mb()
+
+
+def measure(place: Path, given: dict[str, Any]) -> Loaded:
+    """`run` in a process of its own, over a copy of `given["docs"]` or over text made by seed."""
+    if given["docs"]:
+        if not list_files(Path(given["docs"]))[0]:
+            raise QAError(f"{given['docs']} holds no document; pass a folder that does.")
+        shutil.copytree(given["docs"], place / "docs")
+    else:
+        corpus.write(place / "docs", DOCUMENTS)
+    return Loaded(**speed.own_process("eval.load", "load", place / "docs", place / "store", given=given))
+
+
+def load(docs: Path, store: Path, given: dict[str, Any]) -> Loaded:
+    """What the process does."""
+    ledger = Ledger(docs, store.parent / "aside")
+    with closing(Assistant.open(docs, store=store)) as assistant:
+        return run(assistant, ledger, askers=given["askers"], questions=given["questions"])
+
+
+if __name__ == "__main__":
+    jobs: dict[str, Callable[[Path, Path, dict[str, Any]], Loaded]] = {"load": load}
+    print(json.dumps(asdict(jobs[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]), json.load(sys.stdin)))))

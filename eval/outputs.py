@@ -1,0 +1,22 @@
+"""The files that a command is told to write."""
+
+from pathlib import Path
+
+from qa.errors import QAError
+
+
+def prepare(path: Path) -> None:
+    """Make the file's folder and see that it can be written, before a long run."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+    except OSError as error:
+        raise QAError(f"{path} cannot be written ({error.strerror}); choose another place.") from None
+
+
+def write(path: Path, text: str) -> None:
+    """Write the text and a line end; raises QAError where that cannot be done."""
+    try:
+        path.write_text(text + "\n", "utf-8")
+    except OSError as error:
+        raise QAError(f"{path} cannot be written ({error.strerror}); choose another place.") from None

@@ -1,0 +1,210 @@
+"""How cost grows with the collection: text made by seed (`eval/corpus.py`), indexed and asked at each size.
+
+Every measurement is a process of its own. Indexing and its floor, embedding the same texts, are measured as in
+`eval/speed.py`, in one process one after the other.
+"""
+
+import json
+import random
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval import corpus, metrics, speed
+from eval.speed import Figures
+
+QUESTIONS = 200
+SPECIAL_QUESTIONS = 11  # of each kind that is measured beside
+LONG_WORDS = 3000
+FILTER_DOCUMENTS = 20_000
+RECORDED_TEXTS = 10_000  # embedded for real, where vectors are recorded; the others have theirs with noise
+NOISE = 0.5  # its length, beside 1 of the vector: the two have a cosine of about 0.9
+PLAIN_QUESTIONS = 50
+RECORDED = ", vectors recorded"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is measured."""
+
+    chunks: tuple[int, ...]
+    recorded: int | None = None  # chunks of one more collection, most of it with recorded vectors
+    plain: Path | None = None
+    questions: int = QUESTIONS
+    special_questions: int = SPECIAL_QUESTIONS
+    filter_documents: int = FILTER_DOCUMENTS
+    recorded_texts: int = RECORDED_TEXTS
+    seed: int = corpus.SEED
+
+
+def measure(plan: Plan, show: Callable[[str], None]) -> dict[str, Figures]:
+    """Column → figure → value, a column for each size; a figure that a size does not have is left out."""
+    speed.check_plain(plan.plain)
+    found = {f"{chunks:,}": _measure_size(plan, chunks, show) for chunks in plan.chunks}
+    if plan.recorded:
+        found[f"{plan.recorded:,}{RECORDED}"] = _measure_size(plan, plan.recorded, show, recorded=True)
+    return found
+
+
+def _measure_size(plan: Plan, chunks: int, show: Callable[[str], None], *, recorded: bool = False) -> Figures:
+    documents = corpus.documents_for(chunks)
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch)
+        docs, store = place / "docs", place / "store"
+        show(f"{chunks:,} chunks: writing {documents:,} documents")
+        corpus.write(docs, documents, plan.seed)
+        show(f"{chunks:,} chunks: indexing")
+        if recorded:
+            figures = speed.own_process("eval.scale", "record", docs, store, given={"texts": plan.recorded_texts})
+        else:
+            figures = speed.own_process("eval.speed", "index", docs, store, given=[])
+            figures["index s"] = figures["passages"] / figures["passages a second"]
+            figures["embedded alone s"] = figures["passages"] / figures["embedded alone a second"]
+        figures["peak memory MB of indexing"] = figures.pop("peak memory MB")
+        show(f"{chunks:,} chunks: asking")
+        given = {"documents": documents, "questions": plan.questions, "seed": plan.seed}
+        given |= {"filter_documents": plan.filter_documents, "special_questions": plan.special_questions}
+        figures |= speed.own_process("eval.scale", "ask", docs, store, given=given)
+        if plan.plain and not recorded:
+            show(f"{chunks:,} chunks: plain LlamaIndex and Chroma")
+            asked = [one.question for one in corpus.questions(documents, PLAIN_QUESTIONS, plan.seed)]
+            home = speed.chroma_home(place, plan.plain)
+            plain = speed.own_process("eval.speed", "plain", docs, place / "plain", given=asked, home=home)
+            figures |= {f"{name} of plain": value for name, value in plain.items()}
+    return dict(figures)
+
+
+# -- in a process of its own --------------------------------------------------------------------
+
+
+class RecordedEmbedding:
+    """Embeds the first texts for real; the later ones have their vectors in turn, with noise and of length 1 again."""
+
+    def __init__(self, embedder: Any, texts: int, seed: int = corpus.SEED) -> None:
+        self._embedder, self._texts = embedder, texts
+        self._recorded: NDArray[np.float32] | None = None
+        self._rng = np.random.default_rng(seed)
+        self._given = 0
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors [len(texts), dimensions], as of `PackagedEmbedding`."""
+        room = max(0, self._texts - (0 if self._recorded is None else len(self._recorded)))
+        vectors: NDArray[np.float32] = self._embedder.embed(texts[:room])
+        if room:
+            self._recorded = vectors if self._recorded is None else np.concatenate([self._recorded, vectors])
+        later = len(texts) - len(vectors)
+        if not later or self._recorded is None:
+            return vectors
+        rows = (self._given + np.arange(later)) % len(self._recorded)
+        self._given += later
+        noise = self._rng.normal(size=(later, self._recorded.shape[1]))
+        noise *= NOISE / np.linalg.norm(noise, axis=1, keepdims=True)
+        moved = self._recorded[rows] + noise
+        moved /= np.linalg.norm(moved, axis=1, keepdims=True)
+        return np.concatenate([vectors, moved.astype(np.float32)])
+
+
+def record(docs: Path, store: Path, given: dict[str, int]) -> Figures:
+    """An index most of whose vectors are not embedded; its time says nothing and is left out."""
+    from qa.config import from_environment
+    from qa.embed import PackagedEmbedding
+    from qa.indexing import Store, sync
+
+    config = from_environment()
+    embedder: Any = RecordedEmbedding(PackagedEmbedding(threads=config.threads), given["texts"])
+    with closing(Store(store, docs)) as opened:
+        passages = sync(opened, embedder, config).embedded
+    memory = speed.peak_memory_mb()
+    return {"passages": passages, "bytes a passage": speed.bytes_under(store) / passages, "peak memory MB": memory}
+
+
+class Clocks:
+    """Adds up the time that is spent in methods, by a name for each."""
+
+    def __init__(self) -> None:
+        self.ms: dict[str, float] = defaultdict(float)
+
+    def watch(self, owner: Any, method: str, name: str) -> None:
+        """From now on each call of the method counts, also where it fails."""
+        original = getattr(owner, method)
+
+        def watched(*args: Any, **options: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return original(*args, **options)
+            finally:
+                self.ms[name] += 1000 * (time.perf_counter() - start)
+
+        setattr(owner, method, watched)
+
+
+def ask(docs: Path, store: Path, given: dict[str, int]) -> Figures:
+    """Questions in a row over an index that is there, by stage; then a few of each special kind."""
+    from qa.assistant import Assistant
+    from qa.schema import Answered
+
+    start = time.perf_counter()
+    with closing(Assistant.open(docs, store=store)) as assistant:
+        found = {"open s": time.perf_counter() - start}
+        asked = corpus.questions(given["documents"], given["questions"], given["seed"])
+        assistant.ask(asked[0].question)
+        clocks = Clocks()
+        clocks.watch(type(assistant.embedder), "embed", "search: embedding the question")
+        clocks.watch(type(assistant.store.vectors), "nearest", "search: nearest vectors")
+        clocks.watch(type(assistant.store.library), "search", "search: words")
+        clocks.watch(type(assistant.store.library), "passages", "search: reading the passages")
+        times: dict[str, list[float]] = defaultdict(list)
+        right = []
+        for one in asked:
+            clocks.ms.clear()
+            start = time.perf_counter()
+            answer = assistant.ask(one.question)
+            times["all"].append(1000 * (time.perf_counter() - start))
+            for name, value in (answer.trace.timings_ms | clocks.ms).items():
+                times[name].append(value)
+            quoted = isinstance(answer, Answered) and any(one.fact and one.fact in it.text for it in answer.quotes)
+            right.append(quoted if one.fact else not isinstance(answer, Answered))
+        found |= percentiles(times)
+        found["planted facts quoted"] = metrics.mean(right[::2]) or 0.0
+        found["unanswerable refused"] = metrics.mean(right[1::2]) or 0.0
+
+        def p50(questions: Sequence[str], documents: Sequence[str] | None = None) -> float:
+            seconds = []
+            for question in questions:
+                start = time.perf_counter()
+                assistant.ask(question, documents=documents)
+                seconds.append(time.perf_counter() - start)
+            return 1000 * (metrics.percentile(seconds, 0.5) or 0.0)
+
+        numbers = range(given["special_questions"])
+        found["p50 ms of the commonest words"] = p50([corpus.common_question(number) for number in numbers])
+        found["p50 ms of a long question"] = p50([corpus.long_question(number, LONG_WORDS) for number in numbers])
+        if (some := given["filter_documents"]) <= given["documents"]:
+            draw = random.Random(given["seed"])  # noqa: S311  # measurements, not secrets
+            allowed = [corpus.page(number, given["seed"]) for number in draw.sample(range(given["documents"]), some)]
+            names = [one.name for one in allowed]
+            found["p50 ms under a filter"] = p50([one.question for one in allowed[: len(numbers)]], names)
+    return {**found, "peak memory MB of asking": speed.peak_memory_mb()}
+
+
+def percentiles(times: dict[str, list[float]]) -> Figures:
+    """`p50 ms NAME` and `p95 ms NAME` of each list; the whole question, `all`, is `p50 ms` and `p95 ms`."""
+    return {
+        f"p{share * 100:.0f} ms {name}".removesuffix(" all"): metrics.percentile(values, share) or 0.0
+        for name, values in times.items()
+        for share in (0.5, 0.95)
+    }
+
+
+if __name__ == "__main__":
+    jobs = {"record": record, "ask": ask}
+    print(json.dumps(jobs[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]), json.load(sys.stdin))))
