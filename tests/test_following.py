@@ -28,7 +28,7 @@ A = "The harbour was rebuilt in 1834. The old bridge was sold.\n"
 ROUNDS = int(os.environ.get("QA_FAULT_ROUNDS", "1"))
 
 
-def eventually(holds: Callable[[], object], seconds: float = 30) -> None:
+def eventually(holds: Callable[[], object], seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "it was not noticed"

@@ -52,7 +52,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.texts = Folder(self.docs, 1)
         self.files: dict[str, str] = {}
         self.uploads: dict[str, str] = {}
-        self.turns = 0
+        self.turns = self.touched = 0
         self.config = Config(data_dir=self.base, threads=1)
         self.embedder: Any = TextEmbedder()
         self.flush, indexing.FLUSH_CHUNKS = indexing.FLUSH_CHUNKS, 4
@@ -109,7 +109,8 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(name=NAMES, seconds=st.integers(0, 2**31))
     def touch(self, name: str, seconds: int) -> None:
         if name in self.files:
-            os.utime(self.docs / name, (seconds, seconds))
+            self.touched += 1  # never the same time twice: with the same size, nothing but `qa check` could tell
+            os.utime(self.docs / name, (seconds + self.touched, seconds + self.touched))
 
     # -- what the product is told to do ------------------------------------------------------------
 
