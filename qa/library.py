@@ -275,8 +275,8 @@ class Library:
                 if counts.chunks is None:
                     counts.chunks = int(db.execute(f"SELECT count(*) {chunks}").fetchone()[0])
                 return counts.chunks
-            some = chunks if most is None else f"FROM (SELECT 1 {chunks} LIMIT {int(most)})"
-            return int(db.execute(f"SELECT count(*) {some}", values).fetchone()[0])
+            counted = f"SELECT count(*) FROM (SELECT 1 {chunks} LIMIT ?)"
+            return int(db.execute(counted, (*values, -1 if most is None else most)).fetchone()[0])
 
     def _counts_of(self, db: sqlite3.Connection) -> _Counts:
         """The counts that hold in this snapshot: those that are known, or none yet."""
