@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qa.embed import MODEL, open_tokenizer
+from qa.reader import spelling
 from qa.reader.encode import Encoder
 from qa.reader.spelling import correct
 
@@ -38,6 +39,7 @@ def test_a_slip_is_corrected(asked: str, read: str) -> None:
         "Who rebuilt the Hafen?",
         "¿Quién pagó?",
         "qwrtzpx vbnmlk",  # nothing is one slip away
+        "z" * 2000,
         "",
     ],
 )
@@ -48,6 +50,11 @@ def test_names_known_words_and_what_nobody_can_tell_stay(asked: str) -> None:
 def test_a_word_of_the_passage_is_no_slip_whatever_the_list_says() -> None:
     assert correct("what is a daba?", "The daba is a hoe.", RANK) == "what is a daba?"
     assert correct("what is a daba?", "It is a hoe.", RANK) != "what is a daba?"
+
+
+def test_an_endless_word_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spelling, "_slips", lambda word: pytest.fail(f"{len(word)} letters"))
+    assert correct("z" * 31, PASSAGE, RANK) == "z" * 31
 
 
 @settings(deadline=None)

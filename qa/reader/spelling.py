@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 SHORTEST = 4  # letters; a shorter word is one slip away from too many others
+LONGEST = 30  # letters; nobody mistypes a longer one, and its slips would fill the memory
 _WORD = re.compile(r"[^\W\d_]+")
 COMMON = 6000  # words of the list; what the passage does not say either is only ever taken for one of these
 _ENDINGS = ("s", "es", "ed", "d", "ing", "ly", "er", "ers")
@@ -29,7 +30,7 @@ def correct(question: str, passage: str, rank: Callable[[str], int | None]) -> s
     for match in _WORD.finditer(question):
         word = match[0].lower()
         is_name = has_capitals and match.start() > 0 and not match[0].islower()
-        if is_name or len(word) < SHORTEST or not word.isascii() or _is_known(word, rank):
+        if is_name or not SHORTEST <= len(word) <= LONGEST or not word.isascii() or _is_known(word, rank):
             continue
         said = frozenset(_WORD.findall(passage)) if said is None else said
         used, named = {one for one in said if one.islower()}, {one.lower() for one in said if not one.islower()}
@@ -49,7 +50,7 @@ def _is_known(word: str, rank: Callable[[str], int | None]) -> bool:
     return any(rank(word.removesuffix(ending)) is not None for ending in ("", *_ENDINGS))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=64)  # a question is read beside several passages
 def _slips(word: str) -> frozenset[str]:
     """All that one slip behind the first letter makes of the word, or that made it."""
     cuts = [(word[:at], word[at:]) for at in range(1, len(word) + 1)]
