@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from qa.assistant import Assistant
 from qa.config import Config
 from qa.errors import DocumentError, StoreError
-from qa.indexing import forget_store
+from qa.indexing import INCOMING, forget_store
 from qa.schema import Answered, Refused
 from qa.uploads import safe_name
 from tests.conftest import Opener
+from ui.incoming import Incoming
 
 GARDEN = "The old greenhouse was built in 1931 by the engineer Ada Lindqvist.\n"
 QUESTION = "Who built the old greenhouse?"
@@ -193,6 +194,24 @@ def test_where_indexing_fails_the_old_upload_is_back(
     assistant.refresh()
     assert assistant.text("uploads/garden.txt") == GARDEN
     assistant.delete_upload("uploads/garden.txt", owner=ada)
+
+
+def test_an_old_upload_is_back_though_others_sweep_meanwhile(
+    assistant: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assistant.add_upload("garden.txt", GARDEN.encode())
+    kept = assistant.store.uploads / "garden.txt"
+    os.utime(kept, (10**9, 10**9))
+
+    def fail(*_: object, **__: object) -> None:
+        Incoming(assistant.store.path / INCOMING, 10**6).sweep()
+        raise StoreError("the disk is full.")
+
+    monkeypatch.setattr(assistant, "refresh", fail)
+    with pytest.raises(StoreError):
+        assistant.add_upload("garden.txt", b"Something else.")
+    assert kept.read_text() == GARDEN
+    assert kept.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_full_disk_is_one_line(assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
