@@ -550,3 +550,13 @@ def test_the_same_text_in_other_places_is_another_content() -> None:
 
     assert key(1, 2) == key(1, 2)
     assert len({key(1, 2), key(1, 1), key(None, None)}) == 3
+
+
+def test_the_same_text_of_other_blocks_is_another_content() -> None:
+    def key(*blocks: Block) -> str:
+        return content_key(Document("x.md", "one two", text_sha256("one two"), "", None, 2, "utf-8", blocks), ".md")
+
+    first = Block(0, 3)
+    others = (Block(0, 3, "heading", 1), Block(0, 3, "heading", 2), Block(0, 7), Block(0, 3, locator="line 1"))
+    assert len({key(one) for one in (first, *others)}) == 5
+    assert key(first, Block(4, 7)) != key(first)
