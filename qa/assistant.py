@@ -93,12 +93,24 @@ class Assistant:
         replaced, FolderError, StoreBusy or StoreError; then all is as it was.
         """
         most = self.config.max_file_mb
-        with (
-            self.store.writing(wait_s=uploads.WAIT_S),
-            uploads.putting(self.store, name, data, max_file_mb=most, owner=owner) as path,
-        ):
-            self.refresh()
-        return next(one for one in self.documents() if one.path == path)
+        path = ""
+        with self.store.writing(wait_s=uploads.WAIT_S):
+            try:
+                with uploads.putting(self.store, name, data, max_file_mb=most, owner=owner) as path:
+                    self.refresh()
+                    return self._indexed(path)
+            except DocumentError:
+                if path:  # what could be read alone could not be indexed: the index, too, gets back what was there
+                    self.refresh()
+                raise
+
+    def _indexed(self, path: str) -> DocumentInfo:
+        """The document of this path; raises DocumentError, saying why it was left out, where it is not indexed."""
+        for one in self.documents():
+            if one.path == path:
+                return one
+        reasons = {one.path: one.reason for one in self.skipped()}
+        raise DocumentError(reasons.get(path, "was gone before it was indexed"))
 
     def delete_upload(self, path: str, *, owner: str | None = None) -> None:
         """Forget a file a person uploaded; raises DocumentError where there is no such upload (of this `owner`)."""

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qa import indexing
 from qa.assistant import Assistant
 from qa.config import Config
+from qa.documents import File, read_document
 from qa.errors import DocumentError, StoreError
 from qa.indexing import INCOMING, forget_store
-from qa.schema import Answered, Refused
+from qa.schema import Answered, Document, Refused
 from qa.uploads import safe_name
 from tests.conftest import Opener
 from ui.incoming import Incoming
@@ -194,6 +196,27 @@ def test_where_indexing_fails_the_old_upload_is_back(
     assistant.refresh()
     assert assistant.text("uploads/garden.txt") == GARDEN
     assistant.delete_upload("uploads/garden.txt", owner=ada)
+
+
+@pytest.mark.parametrize("before", [GARDEN, None])
+def test_an_upload_that_indexing_leaves_out_changes_nothing(
+    assistant: Assistant, monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    if before:
+        assistant.add_upload("garden.txt", before.encode())
+
+    def read(file: File, *, max_file_mb: float) -> Document:
+        document = read_document(file, max_file_mb=max_file_mb)
+        if "else" in document.text:
+            raise DocumentError("takes more than 60 s to read")
+        return document
+
+    monkeypatch.setattr(indexing, "read_document", read)  # not what reads it first
+    with pytest.raises(DocumentError, match=r"^garden\.txt: takes more than 60 s"):
+        assistant.add_upload("garden.txt", b"Something else.")
+    assert assistant.text("uploads/garden.txt") == before
+    assert len(assistant.documents()) == 1 + bool(before)
+    assert assistant.skipped() == []
 
 
 def test_an_old_upload_is_back_though_others_sweep_meanwhile(
