@@ -8,7 +8,7 @@ import platform
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 MAX_QUOTES = 3
 MAX_QUOTES_OF_PARTS = 6
+REMEMBERED = 1000  # files that are not as they were indexed, and what they hold
 
 
 class Assistant:
@@ -44,6 +45,8 @@ class Assistant:
         self.embedder = PackagedEmbedding(threads=config.threads)
         self.reader = reader or CrossEncoder(threads=config.threads)
         self.calibration = Calibration(**load_calibration())
+        # Reading some files takes a process: not at each question, for one that was touched since it was indexed.
+        self._remembered_sha256 = lru_cache(REMEMBERED)(_sha256_of)
 
     @classmethod
     def open(
@@ -219,7 +222,9 @@ class Assistant:
             now = signature(path.stat())
             if now == known:
                 return True
-            return read_document(File(path, name, now), max_file_mb=self.config.max_file_mb).sha256 == sha256
+            settled = abs(time.time_ns() - now[1]) > indexing.SETTLED_NS  # else it may change within this tick
+            read = self._remembered_sha256 if settled else _sha256_of
+            return read(path, name, now, self.config.max_file_mb) == sha256
         except (OSError, DocumentError):
             return False
 
@@ -350,6 +355,11 @@ class _Run:
             skipped=tuple(self.assistant.skipped()),
             **self.assistant.facts(),
         )
+
+
+def _sha256_of(path: Path, name: str, known: tuple[int, int, int], max_file_mb: float) -> str:
+    """Of the text that the file with this signature holds; raises DocumentError."""
+    return read_document(File(path, name, known), max_file_mb=max_file_mb).sha256
 
 
 def _names(hit: NodeWithScore) -> tuple[str, ...]:

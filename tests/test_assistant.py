@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from pydantic import Field
 from qa.assistant import Assistant
 from qa.config import Config
 from qa.decide import Calibration
+from qa.documents import File, read_document
 from qa.errors import FolderError, QuestionError, ReplayError
-from qa.schema import Answered, Refused, Stage, Turn
+from qa.schema import Answered, Document, Refused, Stage, Turn
 from tests import invariants
 from tests.conftest import SEEDS, Opener
 
@@ -265,6 +267,34 @@ def test_the_folder_is_followed_while_open(open_folder: Opener) -> None:
     with pytest.raises(FolderError):
         assistant.refresh()
     assert assistant.documents()
+
+
+def test_a_touched_file_is_read_once_and_a_fresh_one_each_time(
+    open_folder: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assistant = open_folder({"pool.txt": POOL})
+    path = assistant.store.docs / "pool.txt"
+    read: list[str] = []
+
+    def reading(file: File, *, max_file_mb: float) -> Document:
+        read.append(file.name)
+        return read_document(file, max_file_mb=max_file_mb)
+
+    monkeypatch.setattr("qa.assistant.read_document", reading)
+    for touched, reads in ((10**9, 1), (10**9 + 1, 1), (time.time() + 60, 1)):
+        os.utime(path, (touched, touched))
+        read.clear()
+        assert [assistant.text("pool.txt") for _ in range(3)] == [POOL] * 3
+        assert len(read) == reads
+    monkeypatch.setattr("qa.indexing.SETTLED_NS", 10**18)  # it may change within this tick of the clock
+    os.utime(path)
+    same = path.stat()
+    read.clear()
+    assert assistant.text("pool.txt") == POOL
+    path.write_text(POOL.replace("nine", "five"))
+    os.utime(path, ns=(same.st_atime_ns, same.st_mtime_ns))
+    assert assistant.text("pool.txt") is None
+    assert len(read) == 2
 
 
 def test_conflicting_sources_are_both_shown(open_folder: Opener) -> None:
