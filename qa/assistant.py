@@ -163,7 +163,6 @@ class Assistant:
     def search(self, part: str, documents: Sequence[str] | None = None) -> list[NodeWithScore]:
         """The fused hits for one question, best first."""
         library, vectors, config = self.store.library, self.store.vectors, self.config
-        vectors.follow(library.generation())
         return HybridRetriever(
             [
                 DenseRetriever(library, vectors, self.embedder, limit=config.dense_hits, documents=documents),
