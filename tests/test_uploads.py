@@ -176,6 +176,15 @@ def test_with_log_in_only_the_uploader_replaces_and_deletes(assistant: Assistant
     assistant.delete_upload("uploads/garden.txt")
 
 
+def test_an_upload_from_before_log_in_is_nobodys(assistant: Assistant) -> None:
+    assistant.add_upload("garden.txt", GARDEN.encode())
+    with pytest.raises(DocumentError, match="somebody else"):
+        assistant.delete_upload("uploads/garden.txt", owner="0" * 32)
+    (assistant.store.uploads / "garden.txt").unlink()  # by who runs the program
+    assistant.refresh()
+    assert len(assistant.documents()) == 1
+
+
 @pytest.mark.parametrize("error", [StoreError("the disk is full."), KeyboardInterrupt()])
 def test_where_indexing_fails_the_old_upload_is_back(
     assistant: Assistant, monkeypatch: pytest.MonkeyPatch, error: BaseException
