@@ -7,7 +7,7 @@ import logging
 import platform
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 MAX_QUOTES = 3
 MAX_QUOTES_OF_PARTS = 6
+MAX_NAMES = 50  # of one text: at each question every file that is named is looked at
 REMEMBERED = 1000  # files that are not as they were indexed, and what they hold
 
 
@@ -281,15 +282,15 @@ class _Run:
         assistant = self.assistant
         for attempt in ("as indexed", "refreshed"):
             self.hits = [assistant.search(part, self.documents) for part in asked.parts]
+            for hit in (hit for hits in self.hits for hit in hits):
+                hit.node.metadata["also_in"] = hit.node.metadata["also_in"][: MAX_NAMES - 1]
             stale = assistant.stale(sorted({name for hits in self.hits for hit in hits for name in _names(hit)}))
             if not stale:
                 break
             if attempt == "as indexed":
                 with contextlib.suppress(StoreBusy):
                     assistant.refresh()
-        self.hits = [[hit for hit in hits if hit.node.metadata["document"] not in stale] for hits in self.hits]
-        for hit in (hit for hits in self.hits for hit in hits):
-            hit.node.metadata["also_in"] = [name for name in hit.node.metadata["also_in"] if name not in stale]
+        self.hits = [[hit for hit in hits if _keep_current(hit, stale)] for hits in self.hits]
         return self.hits
 
     def decide(self, asked: Asked, read: Sequence[Sequence[NodeWithScore]]) -> list[Decision]:
@@ -364,6 +365,14 @@ def _sha256_of(path: Path, name: str, known: tuple[int, int, int], max_file_mb: 
 def _names(hit: NodeWithScore) -> tuple[str, ...]:
     """All documents that a quote of this passage would name."""
     return (hit.node.metadata["document"], *hit.node.metadata["also_in"])
+
+
+def _keep_current(hit: NodeWithScore, stale: Set[str]) -> bool:
+    """Leave the hit only the names that are not stale, the first as its document; whether there is one."""
+    current = [name for name in _names(hit) if name not in stale]
+    if current:
+        hit.node.metadata["document"], *hit.node.metadata["also_in"] = current
+    return bool(current)
 
 
 def _held(hit: NodeWithScore, quote: Quote) -> str | None:

@@ -15,11 +15,11 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle
 from pydantic import Field
 
-from qa.assistant import Assistant
+from qa.assistant import MAX_NAMES, Assistant
 from qa.config import Config
 from qa.decide import Calibration
 from qa.documents import File, read_document
-from qa.errors import FolderError, QuestionError, ReplayError
+from qa.errors import FolderError, QuestionError, ReplayError, StoreBusy
 from qa.schema import Answered, Document, Refused, Stage, Turn
 from tests import invariants
 from tests.conftest import SEEDS, Opener
@@ -241,6 +241,34 @@ def test_same_text_in_two_files_is_one_quote_with_both_places(open_folder: Opene
     only = assistant.ask("When does the pool open?", documents=["b/copy.txt"])
     assert isinstance(only, Answered)
     assert {one.document for one in only.quotes} == {"b/copy.txt"}
+
+
+def test_while_another_indexes_a_copy_stands_for_what_is_gone(
+    open_folder: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assistant = open_folder({"a.txt": POOL, "b.txt": POOL, "c.txt": POOL})
+    (assistant.store.docs / "a.txt").unlink()
+
+    def busy() -> None:
+        raise StoreBusy("another process is indexing.")
+
+    monkeypatch.setattr(assistant, "refresh", busy)
+    answer = assistant.ask("When does the pool open?")
+    assert isinstance(answer, Answered)
+    assert answer.quotes[0].document == "b.txt"
+    assert [place.document for place in answer.quotes[0].also_at] == ["c.txt"]
+    invariants.every_promise(answer, assistant.store.docs)
+
+
+def test_of_very_many_copies_only_some_are_looked_at(open_folder: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    assistant = open_folder({f"{number:03}.txt": POOL for number in range(60)})
+    looked: list[str] = []
+    file = assistant.store.file
+    monkeypatch.setattr(assistant.store, "file", lambda name: looked.append(name) or file(name))
+    answer = assistant.ask("When does the pool open?")
+    assert isinstance(answer, Answered)
+    assert len(answer.quotes[0].also_at) == MAX_NAMES - 1
+    assert len(set(looked)) == MAX_NAMES
 
 
 def test_the_folder_is_followed_while_open(open_folder: Opener) -> None:
