@@ -7,8 +7,8 @@ import logging
 import platform
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence, Set
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 MAX_QUOTES = 3
 MAX_QUOTES_OF_PARTS = 6
+MAX_NAMES = 50  # of one text: at each question every file that is named is looked at
+REMEMBERED = 1000  # files that are not as they were indexed, and what they hold
 
 
 class Assistant:
@@ -44,6 +46,8 @@ class Assistant:
         self.embedder = PackagedEmbedding(threads=config.threads)
         self.reader = reader or CrossEncoder(threads=config.threads)
         self.calibration = Calibration(**load_calibration())
+        # Reading some files takes a process: not at each question, for one that was touched since it was indexed.
+        self._remembered_sha256 = lru_cache(REMEMBERED)(_sha256_of)
 
     @classmethod
     def open(
@@ -93,12 +97,24 @@ class Assistant:
         replaced, FolderError, StoreBusy or StoreError; then all is as it was.
         """
         most = self.config.max_file_mb
-        with (
-            self.store.writing(wait_s=uploads.WAIT_S),
-            uploads.putting(self.store, name, data, max_file_mb=most, owner=owner) as path,
-        ):
-            self.refresh()
-        return next(one for one in self.documents() if one.path == path)
+        path = ""
+        with self.store.writing(wait_s=uploads.WAIT_S):
+            try:
+                with uploads.putting(self.store, name, data, max_file_mb=most, owner=owner) as path:
+                    self.refresh()
+                    return self._indexed(path)
+            except DocumentError:
+                if path:  # what could be read alone could not be indexed: the index, too, gets back what was there
+                    self.refresh()
+                raise
+
+    def _indexed(self, path: str) -> DocumentInfo:
+        """The document of this path; raises DocumentError, saying why it was left out, where it is not indexed."""
+        for one in self.documents():
+            if one.path == path:
+                return one
+        reasons = {one.path: one.reason for one in self.skipped()}
+        raise DocumentError(reasons.get(path, "was gone before it was indexed"))
 
     def delete_upload(self, path: str, *, owner: str | None = None) -> None:
         """Forget a file a person uploaded; raises DocumentError where there is no such upload (of this `owner`)."""
@@ -148,7 +164,6 @@ class Assistant:
     def search(self, part: str, documents: Sequence[str] | None = None) -> list[NodeWithScore]:
         """The fused hits for one question, best first."""
         library, vectors, config = self.store.library, self.store.vectors, self.config
-        vectors.follow(library.generation())
         return HybridRetriever(
             [
                 DenseRetriever(library, vectors, self.embedder, limit=config.dense_hits, documents=documents),
@@ -207,7 +222,9 @@ class Assistant:
             now = signature(path.stat())
             if now == known:
                 return True
-            return read_document(File(path, name, now), max_file_mb=self.config.max_file_mb).sha256 == sha256
+            settled = abs(time.time_ns() - now[1]) > indexing.SETTLED_NS  # else it may change within this tick
+            read = self._remembered_sha256 if settled else _sha256_of
+            return read(path, name, now, self.config.max_file_mb) == sha256
         except (OSError, DocumentError):
             return False
 
@@ -265,15 +282,15 @@ class _Run:
         assistant = self.assistant
         for attempt in ("as indexed", "refreshed"):
             self.hits = [assistant.search(part, self.documents) for part in asked.parts]
+            for hit in (hit for hits in self.hits for hit in hits):
+                hit.node.metadata["also_in"] = hit.node.metadata["also_in"][: MAX_NAMES - 1]
             stale = assistant.stale(sorted({name for hits in self.hits for hit in hits for name in _names(hit)}))
             if not stale:
                 break
             if attempt == "as indexed":
                 with contextlib.suppress(StoreBusy):
                     assistant.refresh()
-        self.hits = [[hit for hit in hits if hit.node.metadata["document"] not in stale] for hits in self.hits]
-        for hit in (hit for hits in self.hits for hit in hits):
-            hit.node.metadata["also_in"] = [name for name in hit.node.metadata["also_in"] if name not in stale]
+        self.hits = [[hit for hit in hits if _keep_current(hit, stale)] for hits in self.hits]
         return self.hits
 
     def decide(self, asked: Asked, read: Sequence[Sequence[NodeWithScore]]) -> list[Decision]:
@@ -340,9 +357,22 @@ class _Run:
         )
 
 
+def _sha256_of(path: Path, name: str, known: tuple[int, int, int], max_file_mb: float) -> str:
+    """Of the text that the file with this signature holds; raises DocumentError."""
+    return read_document(File(path, name, known), max_file_mb=max_file_mb).sha256
+
+
 def _names(hit: NodeWithScore) -> tuple[str, ...]:
     """All documents that a quote of this passage would name."""
     return (hit.node.metadata["document"], *hit.node.metadata["also_in"])
+
+
+def _keep_current(hit: NodeWithScore, stale: Set[str]) -> bool:
+    """Leave the hit only the names that are not stale, the first as its document; whether there is one."""
+    current = [name for name in _names(hit) if name not in stale]
+    if current:
+        hit.node.metadata["document"], *hit.node.metadata["also_in"] = current
+    return bool(current)
 
 
 def _held(hit: NodeWithScore, quote: Quote) -> str | None:

@@ -85,16 +85,24 @@ def _clear(partial: Path) -> None:
 
 
 def _copy(place: Path, partial: Path) -> Backup:
-    with Vectors(place / "vectors").still() as sound:
-        # In this order nothing is lost: whatever is published by now has its vectors, and none can go meanwhile.
-        library = Library(place / "library.sqlite")
-        try:
-            library.copy_to(partial / "library.sqlite")
-        finally:
-            library.close()
-        if sound:
-            _copy_tree(place, partial, "vectors")
-            _copy_tree(place, partial, "vectors.state")
+    library = Library(place / "library.sqlite")
+    try:
+        # Whoever asks waits while the vectors are kept still, so the library, which is large, is copied before. A
+        # vector goes only after its text was dropped, or with all others while they are rebuilt: as long as neither
+        # has been noted since, all that the copy publishes still has its vectors. Those of what was added meanwhile
+        # are more than the copy knows of, which its next run deletes. (Those that `qa check` is just making anew are
+        # too few, whichever is copied first: the next run makes them.)
+        noted = _noted(library)
+        library.copy_to(partial / "library.sqlite")
+        with Vectors(place / "vectors").still() as sound:
+            if _noted(library) != noted:  # now whatever is published has its vectors, and none can go meanwhile
+                (partial / "library.sqlite").unlink()
+                library.copy_to(partial / "library.sqlite")
+            if sound:
+                _copy_tree(place, partial, "vectors")
+                _copy_tree(place, partial, "vectors.state")
+    finally:
+        library.close()
     for name in PERSONAL:
         _copy_tree(place, partial, name)
     copied = Library(partial / "library.sqlite")
@@ -105,6 +113,12 @@ def _copy(place: Path, partial: Path) -> Backup:
         raise StoreDamaged(f"the store {place} is damaged; run `qa check`, then make the backup.") from None
     finally:
         copied.close()
+
+
+def _noted(library: Library) -> tuple[int, str]:
+    """What differs once a question could notice a change, or the vectors are rebuilt."""
+    with library.read():
+        return library.generation(), library.meta("rebuilding") or ""
 
 
 def _copy_tree(place: Path, partial: Path, name: str) -> None:

@@ -53,10 +53,13 @@ def follow(
             told = ""
         except StoreBusy:
             seen = None
-        except QAError as error:
+        except BrokenPipeError:  # nobody reads any more what is told
+            raise
+        except Exception as error:  # a defect, too, is told: where this ends in a thread, nobody would notice
             seen = None
-            if str(error) != told:
-                told = str(error)
+            line = str(error) if isinstance(error, QAError) else f"{type(error).__name__}: {error}"
+            if line != told:
+                told = line
                 failed(told)
         stop.wait(pause_s)
 

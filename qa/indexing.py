@@ -282,10 +282,15 @@ class _Batch:
 
 
 def content_key(document: Document, format_name: str) -> str:
-    """Names a content: the same text, title, date, format and places give the same key, whatever the file is called."""
-    places = [(one.start, one.page, one.locator) for one in document.blocks if one.page or one.locator]
-    facts = "\0".join((document.sha256, document.title, document.date or "", format_name, *map(repr, places)))
-    return hashlib.sha256(facts.encode()).hexdigest()[:32]
+    """Names a content: the same text, title, date, format and blocks give the same key, whatever the file is called.
+
+    All of a block counts, for headings, rows and places are stored with the content, and shown beside its quotes.
+    """
+    digest = hashlib.sha256("\0".join((document.sha256, document.title, document.date or "", format_name)).encode())
+    for one in document.blocks:  # one by one: there may be millions
+        facts = (one.start, one.end, one.kind, one.level, one.page, one.locator)
+        digest.update(f"\0{facts!r}".encode())
+    return digest.hexdigest()[:32]
 
 
 def fingerprint() -> str:

@@ -64,9 +64,6 @@ class Vectors:
                 _spellings.discard(self._spelling)
             self._client = self._store = None
 
-    def follow(self, generation: int) -> None:
-        """Nothing: every call sees all earlier writes. For callers that still say so."""
-
     def add(self, ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Write vectors [len(ids), dimensions]; ids that are there are overwritten."""
         for first in range(0, len(ids), BATCH):

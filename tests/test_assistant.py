@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle
 from pydantic import Field
 
-from qa.assistant import Assistant
+from qa.assistant import MAX_NAMES, Assistant
 from qa.config import Config
 from qa.decide import Calibration
-from qa.errors import FolderError, QuestionError, ReplayError
-from qa.schema import Answered, Refused, Stage, Turn
+from qa.documents import File, read_document
+from qa.errors import FolderError, QuestionError, ReplayError, StoreBusy
+from qa.schema import Answered, Document, Refused, Stage, Turn
 from tests import invariants
 from tests.conftest import SEEDS, Opener
 
@@ -241,6 +243,34 @@ def test_same_text_in_two_files_is_one_quote_with_both_places(open_folder: Opene
     assert {one.document for one in only.quotes} == {"b/copy.txt"}
 
 
+def test_while_another_indexes_a_copy_stands_for_what_is_gone(
+    open_folder: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assistant = open_folder({"a.txt": POOL, "b.txt": POOL, "c.txt": POOL})
+    (assistant.store.docs / "a.txt").unlink()
+
+    def busy() -> None:
+        raise StoreBusy("another process is indexing.")
+
+    monkeypatch.setattr(assistant, "refresh", busy)
+    answer = assistant.ask("When does the pool open?")
+    assert isinstance(answer, Answered)
+    assert answer.quotes[0].document == "b.txt"
+    assert [place.document for place in answer.quotes[0].also_at] == ["c.txt"]
+    invariants.every_promise(answer, assistant.store.docs)
+
+
+def test_of_very_many_copies_only_some_are_looked_at(open_folder: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    assistant = open_folder({f"{number:03}.txt": POOL for number in range(60)})
+    looked: list[str] = []
+    file = assistant.store.file
+    monkeypatch.setattr(assistant.store, "file", lambda name: looked.append(name) or file(name))
+    answer = assistant.ask("When does the pool open?")
+    assert isinstance(answer, Answered)
+    assert len(answer.quotes[0].also_at) == MAX_NAMES - 1
+    assert len(set(looked)) == MAX_NAMES
+
+
 def test_the_folder_is_followed_while_open(open_folder: Opener) -> None:
     """Deleted, replaced and restored files, without reopening: nothing is cited that is not there now."""
     assistant = open_folder({"pool.txt": POOL, "fees.md": FEES})
@@ -265,6 +295,34 @@ def test_the_folder_is_followed_while_open(open_folder: Opener) -> None:
     with pytest.raises(FolderError):
         assistant.refresh()
     assert assistant.documents()
+
+
+def test_a_touched_file_is_read_once_and_a_fresh_one_each_time(
+    open_folder: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assistant = open_folder({"pool.txt": POOL})
+    path = assistant.store.docs / "pool.txt"
+    read: list[str] = []
+
+    def reading(file: File, *, max_file_mb: float) -> Document:
+        read.append(file.name)
+        return read_document(file, max_file_mb=max_file_mb)
+
+    monkeypatch.setattr("qa.assistant.read_document", reading)
+    for touched, reads in ((10**9, 1), (10**9 + 1, 1), (time.time() + 60, 1)):
+        os.utime(path, (touched, touched))
+        read.clear()
+        assert [assistant.text("pool.txt") for _ in range(3)] == [POOL] * 3
+        assert len(read) == reads
+    monkeypatch.setattr("qa.indexing.SETTLED_NS", 10**18)  # it may change within this tick of the clock
+    os.utime(path)
+    same = path.stat()
+    read.clear()
+    assert assistant.text("pool.txt") == POOL
+    path.write_text(POOL.replace("nine", "five"))
+    os.utime(path, ns=(same.st_atime_ns, same.st_mtime_ns))
+    assert assistant.text("pool.txt") is None
+    assert len(read) == 2
 
 
 def test_conflicting_sources_are_both_shown(open_folder: Opener) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock, Timeout
 
 from qa import backup
 from qa.assistant import Assistant
@@ -18,6 +19,7 @@ from qa.check import check_store
 from qa.config import Config
 from qa.errors import DocumentError, StoreBusy, StoreDamaged, StoreError
 from qa.indexing import Store, forget_store
+from qa.library import Library
 from tests.invariants import every_promise
 from tests.stores import Child, Folder, TextEmbedder, Trusting, equals_folder, fill, published_is_complete, run
 from tests.test_faults import one_line
@@ -87,6 +89,38 @@ def test_a_backup_of_a_store_that_is_being_indexed(tmp_path: Path) -> None:
     with closing(Store(tmp_path / f"backup {number}", folder.path)) as restored:
         run(restored)
         equals_folder(restored, folder.path)
+
+
+@pytest.mark.parametrize("change", [False, True])
+def test_who_asks_waits_for_the_vectors_alone(
+    assistant: Assistant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: bool
+) -> None:
+    copy_to = Library.copy_to
+    free: list[bool] = []
+
+    def copying(library: Library, path: Path) -> None:
+        copy_to(library, path)
+        turn = FileLock(assistant.store.path / "vectors.lock")
+        try:
+            turn.acquire(timeout=0)
+            turn.release()
+            free.append(True)
+        except Timeout:
+            free.append(False)
+        if change and len(free) == 1:  # between the copies of the text and of the vectors
+            (assistant.store.docs / "a.txt").unlink()
+            fill(assistant.store.docs, {"new.txt": "A mill was built.\n"})
+            run(assistant.store)
+
+    monkeypatch.setattr(Library, "copy_to", copying)
+    back_up(assistant.store.path, tmp_path / "backup")
+    assert free == ([True, False] if change else [True])
+    with closing(Store(tmp_path / "backup", assistant.store.docs)) as restored:
+        published_is_complete(restored)
+        embedder = TextEmbedder()
+        run(restored, embedder)
+        assert embedder.texts == []
+        equals_folder(restored, assistant.store.docs)
 
 
 def test_what_is_there_is_never_overwritten(assistant: Assistant, tmp_path: Path) -> None:

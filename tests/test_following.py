@@ -168,9 +168,11 @@ def test_another_writer_and_errors_are_outlived(docs: Path) -> None:
         it.failing = StoreError("the disk is full.")
         fill(docs, {"c.txt": "A third.\n"})
         eventually(lambda: it.errors)
+        it.failing = ZeroDivisionError("a defect")
+        eventually(lambda: len(it.errors) == 2)
         it.failing = None
         eventually(lambda: len(it.names()) == 3)
-        assert it.errors == ["the disk is full."]
+        assert it.errors == ["the disk is full.", "ZeroDivisionError: a defect"]
 
 
 # -- how far it is -----------------------------------------------------------------------------------

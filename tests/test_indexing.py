@@ -241,6 +241,15 @@ def test_a_large_document_is_flushed_in_parts(tmp_path: Path, monkeypatch: pytes
         equals_folder(store, folder.path)
 
 
+def test_a_heading_that_becomes_a_paragraph_is_noticed(store: Store, docs: Path) -> None:
+    fill(docs, {"page.html": "<h1>Ports</h1><p>The pier was sold.</p>"})
+    run(store)
+    fill(docs, {"page.html": "<title>Ports</title><p>Ports</p><p>The pier was sold.</p>"})
+    assert run(store).replaced == ("page.html",)
+    content = store.library.passages(store.library.chunk_ids(["page.html"]))[0].content
+    assert store.library.heading(content, len("Ports") + 1) is None
+
+
 def test_a_title_that_utf_8_cannot_spell_stops_no_run(store: Store, docs: Path) -> None:
     fill(docs, {"odd.md": '---\ntitle: "half \\ud800 a sign"\n---\nThe quarry was closed.\n'})
     run(store)

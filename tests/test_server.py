@@ -250,6 +250,35 @@ def test_many_wrong_passwords_from_anywhere_slow_the_next_down(monkeypatch: pyte
     assert slept.count(SLOW_S) == 5
 
 
+@pytest.mark.parametrize("said", ["Basic ä", "Basic w6Q", "Basic /w==", "Basic", "ä", ""])
+def test_what_is_no_log_in_is_told_to_log_in(said: str) -> None:
+    guard: Any = Guard(JSONResponse({}), users=USERS, loopback=False, upload_bytes=10)
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(guard), base_url="http://localhost")
+    assert asyncio.run(client.get("/", headers=[(b"Authorization", said.encode("latin-1"))])).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("headers", "reserved"),
+    [
+        ({"Content-Length": "7"}, 7),
+        ({"Transfer-Encoding": "chunked"}, 50),
+        ({"Content-Length": "7", "Transfer-Encoding": "chunked"}, 50),
+    ],
+)
+def test_room_is_kept_for_the_most_that_may_come(tmp_path: Path, headers: dict[str, str], reserved: int) -> None:
+    incoming = Incoming(tmp_path, 100)
+    seen: list[int] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(incoming._expected)
+        await JSONResponse({})(scope, receive, send)
+
+    guard: Any = Guard(app, users=None, loopback=True, upload_bytes=50, incoming=incoming)
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(guard), base_url="http://localhost")
+    assert asyncio.run(client.post("/gradio_api/upload", content=b"a" * 7, headers=headers)).status_code == 200
+    assert (seen, incoming._expected) == ([reserved], 0)
+
+
 def test_the_rate_is_limited() -> None:
     now = [0.0]
     limit = Limit(2, 60, lambda: now[0])

@@ -1,7 +1,11 @@
 """Between the page and the assistant: the chat without a browser, and the questions it starts with."""
 
+import os
 import threading
+from pathlib import Path
+from typing import Any
 
+import gradio as gr
 import pytest
 from llama_index.core.schema import NodeWithScore
 
@@ -11,6 +15,8 @@ from tests.chatting import WordReader, write_folder
 from tests.conftest import SEEDS, Opener
 from ui.chat import Chat
 from ui.conversations import owner_of
+from ui.documents import UNCHANGED, DocumentsTab
+from ui.incoming import Incoming
 from ui.starters import Starters, question_from
 
 ADA = owner_of("user", "ada")
@@ -77,6 +83,35 @@ def test_uploads_are_added_replaced_and_told_apart(chat: Chat) -> None:
     assert ("not supported" in told, good) == (True, False)
     page = chat.documents()
     assert page.count('data-do="drop"') == 2, "what stands in the folder is deleted there"
+
+
+def test_many_files_dropped_together_wait_for_each_other(
+    chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropped = tmp_path / "dropped"
+    dropped.mkdir()
+    paths = [dropped / f"{number}.txt" for number in range(4)]
+    for path in paths:
+        path.write_text(f"The greenhouse number {path.stem} was built by Ada.")
+    upload = chat.upload
+
+    def slowly(*args: Any) -> tuple[str, bool]:
+        Incoming(dropped, 10**6).sweep()  # as another upload does
+        outcome = upload(*args)
+        for path in filter(Path.exists, paths):
+            os.utime(path, (10**9, 10**9))  # as if it had taken hours
+        paths[1].unlink(missing_ok=True)
+        return outcome
+
+    monkeypatch.setattr(chat, "upload", slowly)
+    with gr.Blocks():
+        tab = DocumentsTab(chat, gr.Dropdown(multiselect=True))
+    monkeypatch.setattr(tab, "now", lambda _: UNCHANGED)
+    *_, last = tab.upload([str(path) for path in paths], [], gr.Request(username=None))
+    assert "1.txt: cannot be read (No such file or directory); drop it again" in last[1]
+    uploads = [one.path for one in chat.assistant.documents() if one.path.startswith("uploads/")]
+    assert uploads == ["uploads/0.txt", "uploads/2.txt", "uploads/3.txt"]
+    assert not list(dropped.iterdir())
 
 
 def test_the_owners_words_stand_in_the_thread(chat: Chat) -> None:

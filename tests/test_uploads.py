@@ -7,13 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qa import indexing
 from qa.assistant import Assistant
 from qa.config import Config
+from qa.documents import File, read_document
 from qa.errors import DocumentError, StoreError
-from qa.indexing import forget_store
-from qa.schema import Answered, Refused
+from qa.indexing import INCOMING, forget_store
+from qa.schema import Answered, Document, Refused
 from qa.uploads import safe_name
 from tests.conftest import Opener
+from ui.incoming import Incoming
 
 GARDEN = "The old greenhouse was built in 1931 by the engineer Ada Lindqvist.\n"
 QUESTION = "Who built the old greenhouse?"
@@ -173,6 +176,15 @@ def test_with_log_in_only_the_uploader_replaces_and_deletes(assistant: Assistant
     assistant.delete_upload("uploads/garden.txt")
 
 
+def test_an_upload_from_before_log_in_is_nobodys(assistant: Assistant) -> None:
+    assistant.add_upload("garden.txt", GARDEN.encode())
+    with pytest.raises(DocumentError, match="somebody else"):
+        assistant.delete_upload("uploads/garden.txt", owner="0" * 32)
+    (assistant.store.uploads / "garden.txt").unlink()  # by who runs the program
+    assistant.refresh()
+    assert len(assistant.documents()) == 1
+
+
 @pytest.mark.parametrize("error", [StoreError("the disk is full."), KeyboardInterrupt()])
 def test_where_indexing_fails_the_old_upload_is_back(
     assistant: Assistant, monkeypatch: pytest.MonkeyPatch, error: BaseException
@@ -193,6 +205,45 @@ def test_where_indexing_fails_the_old_upload_is_back(
     assistant.refresh()
     assert assistant.text("uploads/garden.txt") == GARDEN
     assistant.delete_upload("uploads/garden.txt", owner=ada)
+
+
+@pytest.mark.parametrize("before", [GARDEN, None])
+def test_an_upload_that_indexing_leaves_out_changes_nothing(
+    assistant: Assistant, monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    if before:
+        assistant.add_upload("garden.txt", before.encode())
+
+    def read(file: File, *, max_file_mb: float) -> Document:
+        document = read_document(file, max_file_mb=max_file_mb)
+        if "else" in document.text:
+            raise DocumentError("takes more than 60 s to read")
+        return document
+
+    monkeypatch.setattr(indexing, "read_document", read)  # not what reads it first
+    with pytest.raises(DocumentError, match=r"^garden\.txt: takes more than 60 s"):
+        assistant.add_upload("garden.txt", b"Something else.")
+    assert assistant.text("uploads/garden.txt") == before
+    assert len(assistant.documents()) == 1 + bool(before)
+    assert assistant.skipped() == []
+
+
+def test_an_old_upload_is_back_though_others_sweep_meanwhile(
+    assistant: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assistant.add_upload("garden.txt", GARDEN.encode())
+    kept = assistant.store.uploads / "garden.txt"
+    os.utime(kept, (10**9, 10**9))
+
+    def fail(*_: object, **__: object) -> None:
+        Incoming(assistant.store.path / INCOMING, 10**6).sweep()
+        raise StoreError("the disk is full.")
+
+    monkeypatch.setattr(assistant, "refresh", fail)
+    with pytest.raises(StoreError):
+        assistant.add_upload("garden.txt", b"Something else.")
+    assert kept.read_text() == GARDEN
+    assert kept.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_full_disk_is_one_line(assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:

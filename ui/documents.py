@@ -1,6 +1,8 @@
 """The Documents tab: components, and which event calls what of `ui.chat`."""
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +38,21 @@ class DocumentsTab:
         files = [Path(path) for path in paths or ()]
         for number, file in enumerate(files, 1):
             yield gr.skip(), render_outcomes([*lines, (f"{file.name}: {number} of {len(files)} …", None)]), *UNCHANGED
-            lines.append(self.chat.upload(file.name, file.read_bytes(), uploader(request)))
-            file.unlink(missing_ok=True)  # Gradio's own copy
+            for waiting in files[number - 1 :]:  # what looks old is swept, and indexing the others may take hours
+                with suppress(OSError):
+                    os.utime(waiting)
+            lines.append(self.take(file, uploader(request)))
             yield gr.skip(), render_outcomes(lines), *self.now(chosen)
         yield None, render_outcomes(lines), *self.now(chosen)
+
+    def take(self, file: Path, owner: str | None) -> Outcome:
+        """Index a file that has arrived, and delete Gradio's copy of it; what became of it."""
+        try:
+            outcome = self.chat.upload(file.name, file.read_bytes(), owner)
+            file.unlink(missing_ok=True)
+        except OSError as error:  # the others that were dropped with it shall not suffer
+            return f"{file.name}: cannot be read ({error.strerror or error}); drop it again", False
+        return outcome
 
     def drop(self, chosen: list[str], request: gr.Request, event: gr.EventData) -> tuple[Any, ...]:
         """An upload is deleted."""

@@ -6,7 +6,6 @@ no script of the page can read.
 
 import asyncio
 import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -145,7 +144,8 @@ class Guard:
             self._know_browser(headers, extra)
         uploads = scope["path"].endswith("/gradio_api/upload")
         most = self.upload_bytes if uploads else BODY_BYTES
-        length = int(headers.get("content-length") or 0)
+        # What comes in chunks has no length, whatever it says beside: its server does not hold it to that.
+        length = 0 if "transfer-encoding" in headers else int(headers.get("content-length") or 0)
         if length > most:
             await _too_large(most)(scope, receive, _with(HEADERS, send))
             return
@@ -201,7 +201,7 @@ class Guard:
         kind, _, encoded = authorization.partition(" ")
         try:
             name, _, password = base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # not base64, not ASCII, or not UTF-8 inside
             return "", None
         known = (self.users or {}).get(name)
         right = hmac.compare_digest(_digest(password), _digest(known if known is not None else secrets.token_hex()))
