@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa.formats import Extract, extract
-from qa.formats.blocks import ROW_CHARS
+from qa.formats.blocks import LOCATOR_CHARS, ROW_CHARS
 from tests.files import SHOWN, csv_bytes, eml_bytes, json_bytes, jsonl_bytes
 from tests.test_formats import block_laws, shown, steady
-from tests.test_hostile_files import tried
+from tests.test_hostile_files import reason, tried
 
 
 def read(data: bytes, ending: str) -> Extract:
@@ -131,6 +131,19 @@ def test_long_strings_are_paragraphs() -> None:
 def test_jsonl() -> None:
     found = read(jsonl_bytes(), ".jsonl")
     assert places(found) == [("line 1", "name: Adult | price: 5.50"), ("line 3", "name: Child | price: 3")]
+
+
+def test_a_key_of_half_a_character_gives_a_locator_that_can_be_stored() -> None:
+    found = read(b'{"\\ud83d": "text", "a": [{"b\\ud83d": "%s"}]}' % (b"Long. " * 99), ".json")
+    assert [block.locator for block in found.blocks] == ['$[""]', '$.a[0]["b"]']
+
+
+@pytest.mark.parametrize("ending", [".json", ".jsonl"])
+def test_long_keys_are_cut_in_locators_and_refused_beyond_a_limit(ending: str) -> None:
+    found = read(json.dumps([{"k" * 900: "Long. " * 99}]).encode(), ending)
+    assert {len(block.locator or "") for block in found.blocks} == {LOCATOR_CHARS}
+    for value in ({"k" * 1001: 1}, [{"k" * 1001: 1}], [{"k" * 600: {"k" * 600: 1}}], {"k" * 600: [{"k" * 600: {}}]}):
+        assert "keys of more than 1,000 characters" in reason(json.dumps(value).encode(), ending)
 
 
 VALUES = st.recursive(

@@ -1,8 +1,11 @@
 """Broken, hostile and misnamed files: each gives a document or one line that says why not, and nothing else."""
 
 import io
+import os
 import random
 import re
+import subprocess
+import sys
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -291,10 +294,24 @@ def test_a_pdf_with_more_pages_or_text_than_the_limit(monkeypatch: pytest.Monkey
     page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 500 500]>>"
     tree = b"<</Type/Pages/Kids[%s]/Count 30000>>" % kids
     assert "has more than 20,000 pages" in reason(raw_pdf(b"<</Type/Catalog/Pages 2 0 R>>", tree, page), ".pdf")
+    monkeypatch.setattr(pdf, "MAX_PIECES", 3)
+    assert "pieces of text; split it" in reason(SAMPLES[".pdf"](), ".pdf")
     monkeypatch.setattr(pdf, "MAX_CHARS", 20)
     assert "characters; split it" in reason(SAMPLES[".pdf"](), ".pdf")
     monkeypatch.setattr(pdf, "MAX_PAGES", 1)
     assert "has more than" in reason(files.pdf_bytes(*[lambda drawn: files.write_lines(drawn, ["x"])] * 2), ".pdf")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a process has no limits there")
+def test_a_pdf_is_read_under_limits_that_are_lower() -> None:
+    code = (
+        "import resource, sys; from qa.formats.pdf import read_pdf\n"
+        "resource.setrlimit(resource.RLIMIT_CPU, (100, 100))\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (1_500_000_000, 1_500_000_000))\n"
+        "print(read_pdf(sys.stdin.buffer.read()).pages)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=SAMPLES[".pdf"](), capture_output=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, b"1"), done.stderr
 
 
 def test_the_process_that_cannot_start_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import datetime
 import io
+import re
 import zipfile
 from typing import Any
 
@@ -59,7 +60,10 @@ def test_a_title_in_the_properties_that_the_text_says() -> None:
     assert read(docx_bytes(fill), ".docx").title == "Rules of the pool"
 
 
-W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+W = (
+    'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+    ' xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
+)
 PARAGRAPHS = {
     "insertions and deletions": (
         '<w:r><w:t>Five </w:t></w:r><w:del><w:r><w:delText>or ten </w:delText></w:r></w:del><w:ins><w:r><w:t>pounds.'
@@ -92,13 +96,42 @@ PARAGRAPHS = {
         "<w:t>Beside.</w:t></w:r>",
         ["Beside.", "In a box."],
     ),
+    "equations": (
+        "<w:r><w:t>Where </w:t></w:r><m:oMath><m:sSup><m:e><m:r><m:t>x</m:t></m:r></m:e><m:sup><m:r><m:t>2</m:t></m:r>"
+        "</m:sup></m:sSup><m:r><m:t>≥</m:t></m:r><m:f><m:num><m:r><m:t>1</m:t></m:r></m:num><m:den><m:r><m:t>a+b</m:t>"
+        "</m:r></m:den></m:f></m:oMath><w:r><w:t>, stop.</w:t></w:r>",
+        ["Where x^2≥1/(a+b), stop."],
+    ),
+    "brackets, sums and roots": (
+        '<m:oMath><m:nary><m:naryPr><m:chr m:val="∑"/></m:naryPr><m:sub><m:r><m:t>i=1</m:t></m:r></m:sub><m:sup/><m:e>'
+        "<m:d><m:e><m:r><m:t>a+1</m:t></m:r></m:e></m:d></m:e></m:nary><m:rad><m:deg/><m:e><m:r><m:t>b</m:t></m:r></m:e>"
+        "</m:rad><m:rad><m:deg><m:r><m:t>3</m:t></m:r></m:deg><m:e><m:r><m:t>8</m:t></m:r></m:e></m:rad></m:oMath>",
+        ["∑_(i=1)(a+1)√b√(3&8)"],
+    ),
+    "mixed numbers": (
+        "<m:oMath><m:r><m:t>2</m:t></m:r><m:f><m:num><m:r><m:t>1</m:t></m:r></m:num><m:den><m:r><m:t>3</m:t></m:r>"
+        "</m:den></m:f><m:r><m:t>x</m:t></m:r></m:oMath><w:r><w:t>.</w:t></w:r>",
+        ["2 1/3 x."],
+    ),
+    "symbols": (
+        '<w:r><w:t>p </w:t><w:sym w:font="Symbol" w:char="F0B3"/><w:t> 5 </w:t><w:sym w:font="Symbol" w:char="F06D"/>'
+        '<w:t>m, 3 </w:t><w:sym w:font="Symbol" w:char="00B1"/><w:t> 1 </w:t><w:sym w:font="Wingdings" w:char="F0FC"/>'
+        "</w:r>",
+        ["p ≥ 5 μm, 3 ± 1 \ufffd"],
+    ),
+    "boxes and cells in controls": (
+        "<w:r><w:t>Before.</w:t></w:r></w:p><w:tbl><w:tr><w:tc><w:p><w:r><w:t>Fee</w:t></w:r></w:p></w:tc><w:sdt>"
+        "<w:sdtContent><w:tc><w:p><w:r><w:t>£5</w:t><w:pict><w:txbxContent><w:p><w:r><w:t>In a cell.</w:t></w:r></w:p>"
+        "</w:txbxContent></w:pict></w:r></w:p></w:tc></w:sdtContent></w:sdt></w:tr></w:tbl><w:p>",
+        ["Before.", "Fee | £5", "In a cell."],
+    ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("inner", "texts"), PARAGRAPHS.values(), ids=PARAGRAPHS)
 def test_what_word_shows_and_nothing_else(inner: str, texts: list[str]) -> None:
     def insert(part: bytes) -> bytes:
-        return part.replace(b"<w:sectPr", f"<w:p {W}>{inner}</w:p><w:sectPr".encode(), 1)
+        return part.replace(b"<w:sectPr", f"<w:sdt {W}><w:p>{inner}</w:p></w:sdt><w:sectPr".encode(), 1)
 
     data = repacked(docx_bytes(lambda document: None), {"word/document.xml": insert})
     assert [text for _, text in shown(read(data, ".docx"))] == texts
@@ -129,7 +162,8 @@ def test_tables_of_contents_are_not_quotable() -> None:
     assert shown(read(docx_bytes(fill), ".docx")) == [("rule", "The pool 3"), ("text", "The pool is deep.")]
 
 
-def test_footnotes_stand_behind_their_paragraph() -> None:
+@pytest.mark.parametrize("in_table", [False, True])
+def test_footnotes_stand_behind_their_paragraph_or_table(in_table: bool) -> None:
     notes = (
         f'<w:footnotes {W}><w:footnote w:id="0"><w:p/></w:footnote><w:footnote w:id="2"><w:p><w:r><w:t>Not in May.'
         "</w:t></w:r></w:p></w:footnote></w:footnotes>"
@@ -146,8 +180,9 @@ def test_footnotes_stand_behind_their_paragraph() -> None:
         return part.replace(b"</Types>", b'<Override PartName="/word/notes.xml" ContentType="%s"/></Types>' % kind)
 
     def refer(part: bytes) -> bytes:
-        run = f'<w:p {W}><w:r><w:t>Open daily</w:t><w:footnoteReference w:id="2"/><w:t>.</w:t></w:r></w:p><w:sectPr'
-        return part.replace(b"<w:sectPr", run.encode(), 1)
+        run = '<w:p><w:r><w:t>Open daily</w:t><w:footnoteReference w:id="2"/><w:t>.</w:t></w:r></w:p>'
+        whole = f"<w:tbl><w:tr><w:tc>{run}</w:tc></w:tr></w:tbl>" if in_table else run
+        return part.replace(b"<w:sectPr", f"<w:sdt {W}>{whole}</w:sdt><w:sectPr".encode(), 1)
 
     changes = {"word/_rels/document.xml.rels": relate, "[Content_Types].xml": type_, "word/document.xml": refer}
     data = repacked(docx_bytes(lambda document: None), changes)
@@ -187,6 +222,28 @@ def test_groups_and_what_the_master_repeats() -> None:
         presentation.slides.add_slide(presentation.slide_layouts[6])
 
     assert places(read(pptx_bytes(fill), ".pptx")) == [("slide 1", "Grouped"), ("slide 1", "Inside.")]
+
+
+def test_shapes_in_two_ways_and_with_the_number_of_the_title() -> None:
+    def fill(presentation: Any) -> None:
+        slide = presentation.slides.add_slide(presentation.slide_layouts[5])
+        slide.shapes.title.text = "Title"
+        for text in ("One.", "Two."):
+            slide.shapes.add_textbox(0, 0, 9, 9).text_frame.text = text
+
+    def change(part: bytes) -> bytes:
+        first, *boxes = re.findall(rb"<p:sp>.*?</p:sp>", part, re.DOTALL)
+        number = re.search(rb'id="\d+"', first)
+        assert number
+        same = re.sub(rb'id="\d+"', number[0], boxes[1])
+        mark = b'<mc:AlternateContent xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006">%s</mc:%s>'
+        inner = b"<mc:Choice>%s</mc:Choice><mc:Fallback>%s</mc:Fallback>" % (boxes[0], boxes[0])
+        old = b"<mc:Fallback>%s</mc:Fallback>" % boxes[0].replace(b"One.", b"Old.")
+        both = mark % (inner, b"AlternateContent") + mark % (old, b"AlternateContent")
+        return part.replace(boxes[1], same).replace(boxes[0], both)
+
+    found = read(repacked(pptx_bytes(fill), {"ppt/slides/slide1.xml": change}), ".pptx")
+    assert places(found) == [("slide 1", text) for text in ("Title", "One.", "Old.", "Two.")]
 
 
 # -- Excel -------------------------------------------------------------------------------------
@@ -247,6 +304,23 @@ NUMBERS = [
     (7, "00000", "00007"),
     (1234567, '#,##0.0,,"M"', "1.2M"),
     (3.14159, "0.00E+00", "3.14159"),
+    (-5, "0.00;[Red]0.00", "-5.00"),
+    (-5, "0.00;[Red]-0.00", "-5.00"),
+    (-5, "0;0 \u2212", "5 \u2212"),
+    (-5, '0;0 "pre-tax"', "-5 pre-tax"),
+    (-5, '0;0 "(loss)"', "-5 (loss)"),
+    (-5, "#,##0_);[Red]\\(#,##0\\)", "(5)"),
+    (-0.001, "0.00;[Red]0.00", "0.00"),
+    (250, '[>=100]0.0,"k";0', "250"),
+    (5551234, "[<=9999999]###-####;(###) ###-####", "5551234"),
+    (123456789, "000-00-0000", "123456789"),
+    (5551234, "###-####", "5551234"),
+    (0, "0.00;;0", "0"),
+    (-5, "0.00;;0", "-5"),
+    (2, '0.0";";-0.0', "2.0;"),
+    (0.1, f"0.{'0' * 20}", "0.1" + "0" * 19),
+    (123456789012345, f"0.{'0' * 30}", "123456789012345." + "0" * 30),
+    (0.5, f"0.{'0' * 99}", "0.5"),
     (True, "0", "TRUE"),
     (datetime.datetime(2024, 5, 6), "d mmm yyyy", "2024-05-06"),
     (datetime.datetime(2024, 5, 6, 9, 30), "d mmm", "2024-05-06 09:30"),

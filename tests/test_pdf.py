@@ -250,6 +250,29 @@ def test_a_turned_page_is_read_as_it_is_shown(turn: int) -> None:
     assert shown(found) == [("text", "The first line of it."), ("text", "The second line.")]
 
 
+@pytest.mark.parametrize("code", ["3000", "2003", "D83D"])
+def test_a_piece_of_white_space_or_half_a_character_is_no_word(code: str) -> None:
+    """Such as an ideographic space that is drawn by itself."""
+    names = (
+        "/CIDInit /ProcSet findresource begin begincmap 1 begincodespacerange <00><FF> endcodespacerange"
+        f" 1 beginbfchar <23> <{code}> endbfchar endcmap end"
+    )
+    lines = ["#", "1. The first line.", "#", "2. It goes on."]
+    content = f"BT /F 12 Tf 50 700 Td {' 0 -14 Td '.join(f'({line}) Tj' for line in lines)} ET"
+    found = extract(
+        raw_pdf(
+            b"<</Type/Catalog/Pages 2 0 R>>",
+            b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R"
+            b"/Resources<</Font<</F<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 5 0 R>>>>>>>>",
+            stream(content.encode()),
+            stream(names.encode()),
+        ),
+        ".pdf",
+    )
+    assert [text for _, text in shown(found)] == ["1. The first line.", "2. It goes on."]
+
+
 PIECES = st.builds(
     lambda text, left, top, width, height: Piece(text, left, top, left + width, top + height),
     st.sampled_from(

@@ -14,6 +14,7 @@ from qa.schema import Block, Kind
 
 ROW_CHARS = 500  # a longer table row is prose, or lays out a page: nobody quotes it whole
 MAX_CHARS = 50_000_000  # of extracted text
+LOCATOR_CHARS = 200  # it stands beside every sentence
 NAME_CHARS = 60  # a longer cell at the top of a column is not its name
 
 _RULE = re.compile(r"[\s|:+=_*~`#>-]*\Z")
@@ -58,9 +59,8 @@ def assemble(lines: Iterable[Line]) -> tuple[str, tuple[Block, ...]]:
         close = blocks and line.kind == blocks[-1].kind and line.kind in ("item", "row", "code")
         apart = not close if line.apart is None else line.apart
         gap = "" if not blocks else "\n\n" if apart else "\n"
-        found = tight(
-            text, 0, len(text), line.kind, line.level, page=line.page, locator=line.locator, offset=at + len(gap)
-        )
+        locator = None if line.locator is None else clean(line.locator)[:LOCATOR_CHARS]
+        found = tight(text, 0, len(text), line.kind, line.level, page=line.page, locator=locator, offset=at + len(gap))
         if not found:
             continue
         blocks += found

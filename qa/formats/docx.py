@@ -1,9 +1,11 @@
 """Word documents → headings by style, paragraphs, list items, table rows and footnotes, in order.
 
-Left out: headers and footers, tables of contents, comments, what is deleted or hidden, pictures.
+Left out: headers and footers, tables of contents, comments, what is deleted or hidden, pictures. An equation is read
+as one line, such as "x^2/(a+b)".
 """
 
 import io
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,10 +14,30 @@ from qa.formats.office import check_package
 
 MAX_XML = 60_000_000
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _FOOTNOTES = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/footnotes"
 _ENDNOTES = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/endnotes"
 _SKIPPED = {f"{_W}{name}" for name in ("del", "moveFrom", "pPr", "instrText", "txbxContent")} | {_FALLBACK}
+_BEFORE = {f"{_M}den": "/", f"{_M}sup": "^", f"{_M}sub": "_", f"{_M}lim": "_"}  # in an equation
+_GROUPED = {f"{_M}num", *_BEFORE}
+_EDGE = "\x1f"  # of such a part, which XML cannot hold: a space between two letters or digits, else nothing
+_SYMBOLS = {  # of the font Symbol, by the last two digits of a sign's number
+    **{0x41 + at: sign for at, sign in enumerate("ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ")},
+    **{0x61 + at: sign for at, sign in enumerate("αβχδεφγηιϕκλμνοπθρστυϖωξψζ")},
+    **{0x30 + at: str(at) for at in range(10)},
+    **dict(zip(b" ()+,./:;<=>[]{}|%", " ()+,./:;<=>[]{}|%", strict=True)),
+    **dict(
+        zip(bytes.fromhex("2d a0 a2 a3 a5 ab ac ad ae af b0 b1 b2 b3 b4 b5 b6 b7"), "−€′≤∞↔←↑→↓°±″≥×∝∂•", strict=True)
+    ),
+    **dict(
+        zip(
+            bytes.fromhex("b8 b9 ba bb bc c7 c8 ce cf d2 d3 d4 d5 d6 d7 d8 db de e5 f2"),
+            "÷≠≡≈…∩∪∈∉®©™∏√⋅¬⇔⇒∑∫",
+            strict=True,
+        )
+    ),
+}
 _SIGNS = {f"{_W}tab": " ", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
 
 
@@ -64,10 +86,14 @@ class _Body:
         text = _text(paragraph)
         if text.strip():
             yield self._line(paragraph, text)
-        for box in _boxes(paragraph):
+        yield from self._beside(paragraph)
+
+    def _beside(self, element: Any) -> Iterator[Line]:
+        """The text boxes and notes of a paragraph or table, behind it."""
+        for box in _shown(element, f"{_W}txbxContent"):
             yield from self._container(box)
         for kind in ("footnote", "endnote"):
-            for mark in paragraph.iter(f"{_W}{kind}Reference"):
+            for mark in _shown(element, f"{_W}{kind}Reference"):
                 number = mark.get(f"{_W}id")
                 note = self._notes.get((kind, number))
                 text = " ".join(_text(note).split()) if note is not None else ""
@@ -128,14 +154,15 @@ class _Body:
 
     def _table(self, table: Any) -> Iterator[Line]:
         """Rows; a table that lays out the page, its cells too long for rows, as what it holds."""
-        rows = [list(row.iterchildren(f"{_W}tc")) for row in _within(table, f"{_W}tr")]
-        texts = [[" ".join(_text(cell, nested=True).split()) for cell in row] for row in rows]
+        rows = [list(_within(row, f"{_W}tc")) for row in _within(table, f"{_W}tr")]
+        texts = [[" ".join(_text(cell).split()) for cell in row] for row in rows]
         if any(len(" | ".join(row)) > ROW_CHARS for row in texts):
             for row in rows:
                 for cell in row:
                     yield from self._container(cell)
             return
         yield from table_lines((None, row) for row in texts)
+        yield from self._beside(table)
 
 
 def _within(parent: Any, tag: str) -> Iterator[Any]:
@@ -147,25 +174,78 @@ def _within(parent: Any, tag: str) -> Iterator[Any]:
             yield from _within(child, tag)
 
 
-def _text(element: Any, *, nested: bool = False) -> str:
-    """The text as shown, with its line breaks; `nested`: that of a cell, in which paragraphs are just words."""
+def _text(element: Any) -> str:
+    """The text as shown, with its line breaks."""
     parts: list[str] = []
 
     def walk(parent: Any) -> None:
         for child in parent:
-            if child.tag == f"{_W}t":
+            if child.tag in (f"{_W}t", f"{_M}t"):
                 parts.append(child.text or "")
             elif child.tag in _SIGNS:
                 parts.append(_SIGNS[child.tag])
-            elif child.tag in _SKIPPED or (child.tag == f"{_W}r" and _is_hidden(child)):
+            elif child.tag == f"{_W}sym":
+                parts.append(_symbol(child))
+            elif _is_left_out(child):
                 continue
+            elif child.tag in _GROUPED:
+                parts.extend((_grouped(child), _EDGE))
+            elif child.tag == f"{_M}f":
+                parts.append(_EDGE)  # 2 1/2 is not 21/2
+                walk(child)
+            elif child.tag == f"{_M}rad":
+                parts.extend((_root(child), _EDGE))
+            elif child.tag in (f"{_M}d", f"{_M}nary"):
+                begin, end = _around(child)
+                parts.append(begin)
+                walk(child)
+                parts.append(end)
             else:
                 walk(child)
-                if child.tag in (f"{_W}p", f"{_W}tc"):
+                if child.tag in (f"{_W}p", f"{_W}tc", f"{_M}fName", f"{_M}mr"):
                     parts.append(" ")
 
     walk(element)
-    return "".join(parts)
+    return re.sub(rf"(?<=\w){_EDGE}+(?=\w)", " ", "".join(parts)).replace(_EDGE, "")
+
+
+def _grouped(element: Any) -> str:
+    """A part of a fraction, or a power: on one line it needs a sign before it, and parentheses to be the same."""
+    inner = _text(element).strip()
+    return _BEFORE.get(element.tag, "") + _in_parentheses(inner) if inner else ""
+
+
+def _root(element: Any) -> str:
+    """As Word writes roots on one line: √2, √(a+b), of the third degree √(3&2)."""
+    degree, inner = ("".join(map(_text, element.iterchildren(f"{_M}{name}"))).strip() for name in ("deg", "e"))
+    return f"√({degree}&{inner})" if degree else f"√{_in_parentheses(inner)}"
+
+
+def _in_parentheses(inner: str) -> str:
+    return inner if re.fullmatch(r"[\w.,]+", inner) else f"({inner})"
+
+
+def _around(element: Any) -> tuple[str, str]:
+    """What stands around an expression in brackets, or before one that is summed up."""
+    properties = element.find(f"{element.tag}Pr")
+
+    def sign(name: str, default: str) -> str:
+        found = None if properties is None else properties.find(f"{_M}{name}")
+        return default if found is None else found.get(f"{_M}val") or ""
+
+    return (sign("begChr", "("), sign("endChr", ")")) if element.tag == f"{_M}d" else (sign("chr", "∫"), "")
+
+
+def _symbol(element: Any) -> str:
+    """A sign that a document names by font and number; U+FFFD where that is unknown, since one does stand there."""
+    number = element.get(f"{_W}char") or ""
+    if (element.get(f"{_W}font") or "").lower() != "symbol" or not re.fullmatch(r"[fF0]0[0-9a-fA-F]{2}", number):
+        return "\ufffd"
+    return _SYMBOLS.get(int(number[2:], 16), "\ufffd")
+
+
+def _is_left_out(element: Any) -> bool:
+    return element.tag in _SKIPPED or (element.tag in (f"{_W}r", f"{_M}r") and _is_hidden(element))
 
 
 def _is_hidden(run: Any) -> bool:
@@ -173,11 +253,13 @@ def _is_hidden(run: Any) -> bool:
     return vanish is not None and vanish.get(f"{_W}val") not in ("0", "false", "off")
 
 
-def _boxes(paragraph: Any) -> Iterator[Any]:
-    """The text boxes anchored in a paragraph, each once: Word writes them twice, for new and for old programs."""
-    for box in paragraph.iter(f"{_W}txbxContent"):
-        if not any(one.tag in (_FALLBACK, f"{_W}txbxContent") for one in box.iterancestors()):
-            yield box
+def _shown(element: Any, tag: str) -> Iterator[Any]:
+    """The outermost elements of this tag that are shown, each once: Word writes boxes twice, also for old programs."""
+    for child in element:
+        if child.tag == tag:
+            yield child
+        elif not _is_left_out(child):
+            yield from _shown(child, tag)
 
 
 def _value(element: Any) -> str | None:

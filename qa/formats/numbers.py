@@ -3,16 +3,19 @@
 import datetime
 import re
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 EXACT = 1e15  # a float beyond is not known to its last digit
+MAX_PLACES = 30  # which is Excel's own limit
 
 _PARTS = re.compile(
     r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|[_*].|\[\$(?P<currency>[^\]-]*)[^\]]*\]|\[[^\]]*\]'
     r"|(?P<digit>[#0?.,]+)|(?P<percent>%)|(?P<other>General|[@/]|[eE][+-]|[a-zA-Z]+)|(?P<sign>.)"
 )
-_SECTIONS = re.compile(r'(?:"[^"]*"|\\.|\[[^\]]*\]|[^;"\\\[]|["\\\[])*')
+_TOKEN = re.compile(r'"[^"]*"|[\\_*].|\[[^\]]*\]|.', re.DOTALL)
+_CONDITION = re.compile(r"\[\s*[<>=]")
+_MINUS = re.compile(r"(?<!\w)[-−–]|[-−–](?!\w)")  # not the hyphen of a word
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,35 +44,63 @@ def _time(value: datetime.time) -> str:
 
 
 def _number(value: int | float, number_format: str) -> str:
-    sections = [one for one in _SECTIONS.findall(number_format) if one] or ["General"]
-    negative = value < 0 and len(sections) > 1
-    section = sections[1] if negative else sections[2] if value == 0 and len(sections) > 2 else sections[0]
+    sections = _sections(number_format)
+    own = value < 0 and len(sections) > 1  # a section for what is negative, which then shows no sign of itself
+    section = sections[1] if own else sections[2] if value == 0 and len(sections) > 2 else sections[0]
     found = _parse(section)
     if found is None or not abs(value) < EXACT:
         return _plain(value)
-    digits = found.digits.rstrip(",")  # each comma behind them stands for thousands
-    whole, _, part = digits.partition(".")
-    number = abs(Decimal(repr(value))) * (100 if found.percent else 1)
-    number /= 1000 ** (len(found.digits) - len(digits))
-    places, needed = (sum(map(part.count, signs)) for signs in ("0#?", "0"))
-    rounded = number.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+    with localcontext(prec=60):  # enough for all digits before and behind the point
+        digits = found.digits.rstrip(",")  # each comma behind them stands for thousands
+        whole, _, part = digits.partition(".")
+        number = abs(Decimal(repr(value))) * (100 if found.percent else 1)
+        number /= 1000 ** (len(found.digits) - len(digits))
+        places, needed = (sum(map(part.count, signs)) for signs in ("0#?", "0"))
+        if places > MAX_PLACES:
+            return _plain(value)
+        rounded = number.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
     text = f"{rounded:,f}" if "," in whole else f"{rounded:f}"
     before, dot, after = text.partition(".")
     after = after[:needed] + after[needed:].rstrip("0")
     zeros = whole.count("0")
     before = before.zfill(zeros) if "," not in whole else before
-    minus = "-" if value < 0 and not negative and rounded else ""
+    minus = "-" if value < 0 and rounded and not (own and _says_negative(found)) else ""
     return f"{minus}{found.before}{before}{dot if after else ''}{after}{found.after}".strip()
 
 
+def _sections(number_format: str) -> list[str]:
+    """For what is positive, negative, zero; those for a condition, such as [>=100], are as if there were no format."""
+    sections = [""]
+    for piece in _TOKEN.findall(number_format):
+        if _CONDITION.match(piece):
+            return ["General"]
+        if piece == ";":
+            sections.append("")
+        else:
+            sections[-1] += piece
+    return sections
+
+
+def _says_negative(found: _Format) -> bool:
+    """Whether a section has a mark of its own. Where it has only a colour, text would lose what is negative."""
+    return bool(_MINUS.search(found.before) or _MINUS.search(found.after)) or (
+        "(" in found.before and ")" in found.after
+    )
+
+
 def _parse(section: str) -> _Format | None:
-    """The format's digits and what stands around them; None where it has none, or is a date, a fraction, scientific."""
+    """The format's digits and what stands around them; None where it has none, or is a date, a fraction, scientific.
+
+    None, too, where it parts the digits into groups, as of a telephone number.
+    """
     before = after = digits = ""
     percent = False
     for match in _PARTS.finditer(section):
         if match["other"] is not None:
             return None
-        if match["digit"] is not None and not digits and re.search(r"[#0?]", match["digit"]):
+        if match["digit"] is not None and re.search(r"[#0?]", match["digit"]):
+            if digits or match["digit"].count(".") > 1:
+                return None
             digits = match["digit"]
             continue
         percent = percent or match["percent"] is not None

@@ -10,6 +10,7 @@ from qa.formats.plain import plain_blocks
 
 LONG_CHARS = 200  # a longer string is prose
 MAX_LEVELS = 100
+MAX_KEY = 1000  # characters of the keys that lead to a value: they stand before each of them
 
 _Members = tuple[tuple[str, Any], ...]
 """An object: its members in order, a key that stands twice included. Numbers are strings, as they are written."""
@@ -48,7 +49,7 @@ def _lines(value: Any, path: str, locator: str, level: int = 0) -> Iterator[Line
         raise DocumentError(f"is nested more than {MAX_LEVELS} levels deep")
     if isinstance(value, tuple):
         for key, one in value:
-            yield from _lines(one, f"{path}.{key}" if path else key, locator + _step(key), level + 1)
+            yield from _lines(one, _joined(path, key), locator + _step(key), level + 1)
     elif isinstance(value, list) and not all(map(_is_short, value)):
         for number, one in enumerate(value):
             yield from _record(one, path, f"{locator}[{number}]", level + 1)
@@ -72,7 +73,7 @@ def _record(value: Any, path: str, locator: str, level: int = 0) -> Iterator[Lin
     if len(cells) > bool(path):
         yield Line(" | ".join(cells), "row", locator=locator, apart=True)
     for key, one in rest:
-        yield from _lines(one, f"{path}.{key}" if path else key, locator + _step(key), level + 1)
+        yield from _lines(one, _joined(path, key), locator + _step(key), level + 1)
 
 
 def _flat(members: _Members, prefix: str, level: int) -> Iterator[tuple[str, Any]]:
@@ -81,9 +82,16 @@ def _flat(members: _Members, prefix: str, level: int) -> Iterator[tuple[str, Any
         raise DocumentError(f"is nested more than {MAX_LEVELS} levels deep")
     for key, value in members:
         if isinstance(value, tuple) and value:
-            yield from _flat(value, f"{prefix}{key}.", level + 1)
+            yield from _flat(value, _joined(prefix, key), level + 1)
         else:
-            yield prefix + key, value
+            yield _joined(prefix, key), value
+
+
+def _joined(path: str, key: str) -> str:
+    joined = f"{path}.{key}" if path else key
+    if len(joined) > MAX_KEY:
+        raise DocumentError(f"has keys of more than {MAX_KEY:,} characters; shorten them")
+    return joined
 
 
 def _leaf(path: str, value: Any, locator: str) -> Iterator[Line]:

@@ -15,6 +15,7 @@ from qa.formats.decoding import really
 from qa.formats.pdf_layout import Piece, page_lines
 
 MAX_PAGES = 20_000
+MAX_PIECES = 3_000_000  # of lines, each of which takes memory
 CPU_S = 600
 CLOCK_S = 3600.0  # where a machine is busy, or knows no limits of a process
 MEMORY = 2_000_000_000
@@ -26,6 +27,7 @@ _PROBLEMS = {
     "broken": "is a broken PDF; save it again",
     "pages": f"has more than {MAX_PAGES:,} pages; split it",
     "characters": f"holds more than {MAX_CHARS:,} characters; split it",
+    "pieces": f"holds more than {MAX_PIECES:,} pieces of text; split it",
 }
 
 
@@ -44,7 +46,7 @@ def read_pdf(data: bytes) -> Extract:
 
 def _unpack(data: bytes) -> list[Any]:
     """What the other process says: about the file, then its pages."""
-    limits = (str(limit) for limit in (MAX_PAGES, MAX_CHARS, CPU_S, MEMORY))
+    limits = (str(limit) for limit in (MAX_PAGES, MAX_CHARS, MAX_PIECES, CPU_S, MEMORY))
     command = [sys.executable, "-P", str(_SCRIPT), *limits]
     try:
         done = subprocess.run(command, input=data, capture_output=True, timeout=CLOCK_S, check=False)  # noqa: S603

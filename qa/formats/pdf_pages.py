@@ -7,7 +7,9 @@ First line: {"pages", "title"} or {"problem"}. Then each page's pieces of lines 
 [text, left, top, right, bottom], in points from the top left corner as the page is shown.
 """
 
+import contextlib
 import ctypes
+import itertools
 import json
 import re
 import sys
@@ -17,13 +19,13 @@ from typing import Any
 PASSWORD = 4  # FPDF_ERR_PASSWORD
 
 # U+0002 and U+FFFE are what the library says where it joins a word that a line end parts.
-_WORD = re.compile(r"(?P<letters>[^\x00-\x20\xa0\ufffe]+)(?P<hyphen>[\x02\ufffe])?")
+_WORD = re.compile(r"(?P<letters>[^\s\x00-\x20\ufffe]+)(?P<hyphen>[\x02\ufffe])?")
 
 _Word = tuple[str, float, float, float, float]
 
 
-def main(max_pages: int, max_chars: int, cpu_s: int, memory: int) -> None:
-    """Read the PDF within the limits: pages, characters, seconds of processor time, bytes of memory."""
+def main(max_pages: int, max_chars: int, max_pieces: int, cpu_s: int, memory: int) -> None:
+    """Read the PDF within the limits: pages, characters, pieces, seconds of processor time, bytes of memory."""
     data = sys.stdin.buffer.read()
     _limit(cpu_s, memory + 4 * len(data))
     import pypdfium2
@@ -36,13 +38,16 @@ def main(max_pages: int, max_chars: int, cpu_s: int, memory: int) -> None:
     if pages > max_pages:
         return _say({"problem": "pages"})
     _say({"pages": pages, "title": pdf.get_metadata_value("Title")})
-    chars = 0
+    chars = count = 0
     for number in range(pages):
         page = pdf[number]
-        pieces = list(_pieces(_words(page)))
+        pieces = list(itertools.islice(_pieces(_words(page)), max_pieces - count + 1))
         chars += sum(len(piece[0]) for piece in pieces)
         if chars > max_chars:
             return _say({"problem": "characters"})
+        count += len(pieces)
+        if count > max_pieces:
+            return _say({"problem": "pieces"})
         _say(pieces)
         page.close()
     return None
@@ -53,9 +58,15 @@ def _limit(cpu_s: int, memory: int) -> None:
         import resource
     except ImportError:  # Windows: the parent's clock is the only limit
         return
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for what, wanted in (
+        (resource.RLIMIT_CPU, cpu_s),
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        with contextlib.suppress(ValueError, OSError):
+            hard = resource.getrlimit(what)[1]  # where it is lower nobody may raise it
+            limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(what, (limit, limit))
 
 
 def _say(what: Any) -> None:
@@ -87,6 +98,8 @@ def _words(page: Any) -> Iterator[_Word]:
     for match in _WORD.finditer(_characters(text)):
         one, other = corners(match.start()), corners(match.end("letters") - 1)
         letters = match["letters"].encode("utf-16", "surrogatepass").decode("utf-16", "ignore")
+        if not letters:  # halves of characters
+            continue
         yield (
             letters + ("\xad" if match["hyphen"] else ""),
             min(one[0], other[0]),

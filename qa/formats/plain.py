@@ -58,4 +58,6 @@ def starts_item(run: str, upcoming: str) -> bool:
     """Whether a line is a new list item, and not a sentence that goes on with an initial or a number and full stop."""
     if not ITEM.match(upcoming):
         return False
-    return not _INITIAL.match(upcoming) or bool(ITEM.match(run)) or run.rstrip()[-1] in ".:;!?,"
+    return (
+        not _INITIAL.match(upcoming) or bool(ITEM.match(run)) or run.rstrip().endswith((".", ":", ";", "!", "?", ","))
+    )

@@ -1,6 +1,6 @@
 """Presentations → a heading a slide, its text, tables and speaker notes.
 
-Left out: pictures, charts and diagrams; dates, numbers and footers of slides.
+Left out: pictures, charts, diagrams and equations; dates, numbers and footers of slides.
 """
 
 import io
@@ -12,6 +12,7 @@ from qa.formats.office import check_package
 
 MAX_XML = 60_000_000
 MAX_GROUPS = 50  # one in the other
+_MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 
 
 def read_pptx(data: bytes) -> Extract:
@@ -28,9 +29,11 @@ def read_pptx(data: bytes) -> Extract:
 
 def _slide(slide: Any, number: int) -> Iterator[Line]:
     locator = f"slide {number}"
+    _choose(slide.shapes.element)
     title = slide.shapes.title
     heading = " ".join(title.text_frame.text.split()) if title is not None else ""
-    lines = [line for shape in slide.shapes if not _is(shape, title) for line in _shape(shape, locator)]
+    others = (shape for shape in slide.shapes if title is None or shape.element is not title.element)
+    lines = [line for shape in others for line in _shape(shape, locator)]
     notes = f"{locator}, notes"
     frame = slide.notes_slide.notes_text_frame if slide.has_notes_slide else None
     if frame is not None:
@@ -40,8 +43,16 @@ def _slide(slide: Any, number: int) -> Iterator[Line]:
     yield from lines
 
 
-def _is(shape: Any, title: Any) -> bool:
-    return title is not None and shape.shape_id == title.shape_id
+def _choose(shapes: Any) -> None:
+    """Put shapes that a file holds in two ways, for new and for old programs, where the library looks for shapes."""
+    for both in list(shapes.iter(f"{_MC}AlternateContent")):
+        parent = both.getparent()
+        if not parent.tag.endswith(("}spTree", "}grpSp")):
+            continue
+        chosen = next((way for name in ("Choice", "Fallback") for way in both.iterchildren(f"{_MC}{name}")), ())
+        for shape in list(chosen):
+            both.addprevious(shape)
+        parent.remove(both)
 
 
 def _shape(shape: Any, locator: str, depth: int = 0) -> Iterator[Line]:
