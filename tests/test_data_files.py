@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from email.message import EmailMessage
+from email.policy import EmailPolicy
 from typing import Any
 
 import pytest
@@ -222,6 +223,19 @@ def test_headers_are_decoded_and_of_one_line() -> None:
     data = b"Subject: =?utf-8?q?Caf=C3=A9_is?=\r\n =?utf-8?q?_closed?=\r\nDate: soon\r\n\r\nText.\r\n"
     found = read(data, ".eml")
     assert (found.title, found.dates) == ("Café is closed", ())
+
+
+@pytest.mark.parametrize("name", ["To", "Content-Type", "X-Other"])
+@pytest.mark.parametrize("before", ["", "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"])
+def test_a_mail_with_a_huge_header_is_refused_before_it_is_parsed(
+    name: str, before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[int] = []
+    parse = EmailPolicy.header_fetch_parse
+    monkeypatch.setattr(EmailPolicy, "header_fetch_parse", lambda *args: parsed.append(len(args[2])) or parse(*args))
+    data = f"Subject: S\r\n{before}{name}: {'a,' * 60_000}\r\n\r\nText.\r\n"
+    assert "header of more than 100,000 characters" in reason(data.encode(), ".eml")
+    assert max(parsed, default=0) < 1000
 
 
 def test_a_mail_without_body_still_names_what_it_carries() -> None:

@@ -13,6 +13,7 @@ from qa.formats.web import page_lines
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
+MAX_HEADER = 100_000  # characters; the time that the library takes for one grows with its square
 SHOWN = ("From", "To", "Cc", "Date")
 NO_TEXT = {"idna", "punycode", "unicode_escape", "raw_unicode_escape"}  # codecs of names and source; slow on long text
 KNOWN = (*SHOWN, "Subject", "Received", "Message-ID")
@@ -20,10 +21,9 @@ KNOWN = (*SHOWN, "Subject", "Received", "Message-ID")
 
 def read_eml(data: bytes) -> Extract:
     """The body in plain text where the mail has it, else its web page."""
-    import email
-    import email.policy  # late: only folders with mails pay for it
+    import email  # late: only folders with mails pay for it
 
-    mail: Any = email.message_from_bytes(data, policy=email.policy.default)
+    mail: Any = email.message_from_bytes(data, policy=_bounded_policy())
     if not any(mail[name] for name in KNOWN):
         raise DocumentError("is not an e-mail: it has no sender, subject or date")
     subject = _header(mail, "Subject")
@@ -34,6 +34,21 @@ def read_eml(data: bytes) -> Extract:
     lines += [Line(f"Attachment, left out: {name}", "item", apart=number == 0) for number, name in enumerate(names)]
     content, blocks = assemble(lines)
     return Extract(content, blocks, title=subject or None, dates=_dates(mail), encoding="eml")
+
+
+def _bounded_policy() -> Any:
+    """How the library reads a mail, with a limit of a header that holds before it looks into one."""
+    from email.policy import EmailPolicy
+
+    class Bounded(EmailPolicy):
+        def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+            if sum(map(len, sourcelines)) > MAX_HEADER:
+                raise DocumentError(
+                    f"has a header of more than {MAX_HEADER:,} characters, which no mail program writes"
+                )
+            return super().header_source_parse(sourcelines)
+
+    return Bounded()
 
 
 def _body(mail: "EmailMessage") -> list[Line]:
