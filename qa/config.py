@@ -28,7 +28,7 @@ class Config:
     keyword_hits: int = 30
     fused_hits: int = 12
     read_hits: int = 8  # of them: the rest holds an answer too seldom to be worth half as much time again
-    threshold: float = 0.419
+    threshold: float = 0.461
     """Answer when the calibrated probability that the quotes answer reaches this; only quotes that reach it are shown.
 
     Where balanced accuracy (answerable questions answered right, the others refused) is highest on the half of SQuAD

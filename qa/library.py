@@ -71,6 +71,7 @@ _UNSPACED = re.compile(
 _SENTENCE = 'start, "end", kind, level, page, locator'
 _FACTS = "key, sha256, title, date, pages, encoding"  # of a content, under its seal
 _HEADING_MARKS = re.compile(r"\A#{1,6}[ \t]+|[ \t]+#+\s*\Z|\r?\n[=-]+\s*\Z")  # Markdown's, not the # of "C#"
+_BLANK_LINE = re.compile(r"(?:\r\n|\n|\r(?!\n))[^\S\r\n]*(?=[\r\n])")
 _TOKEN = re.compile(r"[^\W_][\w\u0300-\u036f]*")  # combining marks belong to their letter
 
 
@@ -489,10 +490,7 @@ class Library:
 
         A blank line ends a table, and so does what is no row.
         """
-        text = self.text(content)
-        top = -1
-        for blank in ("\n\n", "\n\r\n", "\r\r"):
-            top = max(top, text.rfind(blank, max(top, 0), start))
+        top = _blank_line_before(self.text(content), start)
         with self.read() as db:
             outside = db.execute(
                 "SELECT start FROM sentences WHERE content = ? AND start > ? AND start < ?"
@@ -694,6 +692,17 @@ def _seal(facts: tuple[Any, ...], sentences: Iterable[tuple[Any, ...]]) -> str:
 def _document_seal(path: str, key: str) -> str:
     """Changes when a path or the content that it stands for does."""
     return hashlib.sha256(repr((path, key)).encode()).hexdigest()[:16]
+
+
+def _blank_line_before(text: str, position: int) -> int:
+    """Where the last blank line before `position` begins, white space allowed in it; -1 where there is none."""
+    window = 4096
+    while True:
+        start = max(0, position - window)
+        *_, last = itertools.chain([None], _BLANK_LINE.finditer(text, start, position))
+        if last or not start:
+            return last.start() if last else -1
+        window *= 4  # a blank line may lie across the edge of a smaller one
 
 
 def _slice(text: str, sentences: Sequence[Sentence]) -> str:

@@ -544,6 +544,16 @@ def test_the_first_row_of_a_long_table_is_found_from_any_row(library: Library) -
     assert library.header_row(content, text.index("Room")) is None
 
 
+@pytest.mark.parametrize("blank", ["\n\n", "\n \t\n", "\r\n\r\n", "\r\n  \r\n", "\r\r", "\n" * 9000])
+def test_a_blank_line_ends_a_table_whatever_white_space_is_in_it(library: Library, blank: str) -> None:
+    ending = "\r\n" if "\r\n" in blank else blank[0]
+    one, other = (ending.join(rows) for rows in (("Name\tPrice", "Tea\t5"), ("City\tZip", "Rome\t10")))
+    text = f"{one}{blank}{other}"
+    header = library.header_row(publish(library, "a.txt", text), text.index("Rome"))
+    assert header is not None
+    assert text[header.start : header.end] == "City\tZip"
+
+
 def test_the_same_text_in_other_places_is_another_content() -> None:
     def key(*pages: int | None) -> str:
         blocks = tuple(Block(4 * at, 4 * at + 3, page=page) for at, page in enumerate(pages))

@@ -15,6 +15,7 @@ NAMES = {
     "spreadsheetml": "an Excel workbook (.xlsx)",
 }
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_EMBEDDED = (".svg", ".htm", ".html", ".xhtml")  # pictures and pages inside may declare a document type
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _DECLARATIONS = tuple(
     mark.encode(code) for mark in ("<!DOCTYPE", "<!ENTITY") for code in ("utf-8", "utf-16-le", "utf-16-be")
@@ -34,20 +35,29 @@ def check_package(data: bytes, schema: str, *, max_xml: int) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as package:
             parts = package.infolist()
-            xml = [part for part in parts if part.filename.lower().endswith((".xml", ".rels", ".vml"))]
             if any(part.flag_bits & 1 for part in parts):
                 raise DocumentError("is encrypted; save a copy without a password")
             if len(parts) > MAX_PARTS or sum(part.file_size for part in parts) > MAX_UNPACKED:
                 raise DocumentError(
                     f"unpacks to more than {MAX_UNPACKED // 1_000_000} MB or {MAX_PARTS:,} parts; split it"
                 )
+            xml = [part for part in parts if _is_xml(package, part)]
             if sum(part.file_size for part in xml) > max_xml:
                 raise DocumentError(f"unpacks to more than {max_xml // 1_000_000} MB of text and marks; split it")
             _check_schema(package, name, schema)
             for part in xml:
-                _check_part(package, part)
+                if not part.filename.lower().endswith(_EMBEDDED):
+                    _check_part(package, part)
     except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, zlib.error):
         raise DocumentError(f"is broken or not {name}{really(data)}") from None
+
+
+def _is_xml(package: zipfile.ZipFile, part: zipfile.ZipInfo) -> bool:
+    """Whether the part holds marks, whatever it is called: a package's list of parts may name any as the main one."""
+    if part.filename.lower().endswith((".xml", ".rels", ".vml", *_EMBEDDED)):
+        return True
+    with package.open(part) as file:
+        return file.read(512).lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n").startswith(b"<")
 
 
 def _check_schema(package: zipfile.ZipFile, name: str, schema: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from qa.errors import DocumentError
-from qa.formats.blocks import Extract, Line, assemble, stated_title, table_lines
+from qa.formats.blocks import MAX_CHARS, Extract, Line, assemble, stated_title, table_lines
 from qa.formats.numbers import shown
 from qa.formats.office import check_package
 
@@ -48,12 +48,15 @@ def _tables(sheet: Any) -> Iterator[list[tuple[int, list[str]]]]:
     """The sheet's rows with their numbers, parted by empty rows. Empty columns on the left are left out."""
     sheet.reset_dimensions()  # programs write wrong ones
     table: list[tuple[int, list[str]]] = []
-    cells = 0
+    cells = chars = 0
     for number, row in enumerate(sheet.iter_rows(), 1):
         cells += len(row)
         if number > MAX_ROWS or cells > MAX_CELLS:
             raise DocumentError(f"has more than {MAX_ROWS:,} rows in a sheet or {MAX_CELLS:,} cells; split it")
         values = [shown(cell.value, cell.number_format) if cell.value is not None else "" for cell in row]
+        chars += sum(map(len, values))  # a text that is kept once may be shown in every cell
+        if chars > MAX_CHARS:
+            raise DocumentError(f"holds more than {MAX_CHARS:,} characters; split it")
         while values and not values[-1].strip():
             values.pop()
         if values:
