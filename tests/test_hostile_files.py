@@ -187,6 +187,28 @@ def test_entities_are_refused(ending: str, code: str) -> None:
     assert "declares entities" in reason(files.repacked(SAMPLES[ending](), {MAIN[ending]: declare}), ending)
 
 
+def test_entities_are_refused_whatever_the_part_is_called() -> None:
+    hidden = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(SAMPLES[".docx"]())) as package, zipfile.ZipFile(hidden, "w") as other:
+        for part in package.infolist():
+            data = package.read(part).replace(b"word/document.xml", b"word/document.bin")
+            name = part.filename.replace("word/document.xml", "word/document.bin")
+            other.writestr(name, LAUGHS + data.partition(b"?>")[2] if name == "word/document.bin" else data)
+    assert "declares entities" in reason(hidden.getvalue(), ".docx")
+
+
+def test_a_text_shown_in_many_cells_counts_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    import openpyxl
+
+    monkeypatch.setattr("qa.formats.xlsx.MAX_CHARS", 5_000)
+    book = openpyxl.Workbook()
+    for row in range(10):
+        book.worksheets[0].append(["x" * 600, row])
+    saved = io.BytesIO()
+    book.save(saved)
+    assert "more than 5,000 characters" in reason(saved.getvalue(), ".xlsx")
+
+
 def test_an_external_entity_is_never_fetched(tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("secret")
     page = f'<!DOCTYPE x [<!ENTITY s SYSTEM "file://{tmp_path}/secret.txt">]><p>&s; word</p>'.encode()
