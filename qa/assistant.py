@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence, Set
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle
@@ -180,16 +180,10 @@ class Assistant:
         return self.reader.postprocess_nodes(first, QueryBundle(part))
 
     def _heading(self, hit: NodeWithScore) -> str | None:
-        """What the passage stands under: the headings of its first sentence that is none, and its table's first row."""
-        library, metadata, node = self.store.library, hit.node.metadata, cast(Any, hit.node)
-        first = next((one for one in metadata["sentences"] if one[2] != "heading"), None)
-        if first is None:
-            return None
-        start, _, kind = first
-        header = library.header_row(metadata["content"], start) if kind == "row" else None
-        above = library.text(metadata["content"])[header.start : header.end] if header else None
-        above = None if header and header.start >= node.start_char_idx else above
-        return " › ".join(filter(None, (library.heading(metadata["content"], start), above))) or None
+        """What the passage stands under: the headings of its first sentence that is none itself."""
+        metadata = hit.node.metadata
+        starts = [start for start, _, kind in metadata["sentences"] if kind != "heading"]
+        return self.store.library.heading(metadata["content"], starts[0]) if starts else None
 
     def replay(self, trace: Trace) -> Answered | Refused:
         """Ask the trace's question again; raises ReplayError, naming what has changed, unless all is as it was."""

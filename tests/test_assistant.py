@@ -158,14 +158,6 @@ def test_each_part_has_its_own_probability_and_answer(open_folder: Opener) -> No
     assert "pool" in one.not_covered[0]
 
 
-def test_the_reader_sees_the_header_of_a_table_that_begins_in_another_passage(open_folder: Opener) -> None:
-    rows = [f"| Storage hall number {number} | {number * 3} cubic metres |" for number in range(60)]
-    assistant = open_folder({"halls.md": "\n".join(["# Halls", "", "| Hall | Volume |", "| --- | --- |", *rows, ""])})
-    assistant.reader = Words(words={"hall metres": 0.9})
-    assistant.ask("What is the volume of storage hall number 57?")
-    assert "Halls › | Hall | Volume |" in assistant.reader.headings
-
-
 def test_a_sentence_for_two_parts_is_as_sure_as_the_less_sure_part(open_folder: Opener) -> None:
     assistant = open_folder({"prices.txt": "The sauna costs twelve euros and the pool costs six euros."})
     assistant.calibration = Calibration(1.0, 0.0)

@@ -11,7 +11,7 @@ from qa.reader.spelling import correct
 
 QUESTION_TOKENS = 64  # of a longer question its beginning and its end, where people put what they ask
 QUESTION_HEAD = 24
-HEADING_TOKENS = 40  # of a longer path of headings its end, the innermost: a table's header row is part of it
+HEADING_TOKENS = 24  # of a longer path of headings its end, the innermost
 WINDOW_TOKENS = 192  # marks included; a passage of the slicer (CHUNK_TOKENS) is never cut
 LONGEST_SPAN = 60  # tokens
 QUESTION, HEADER, PASSAGE = range(3)  # of `segments`
