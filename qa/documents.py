@@ -62,6 +62,7 @@ def list_files(folder: Path) -> tuple[list[File], list[Skipped]]:
     """
     try:
         root = folder.resolve(strict=True)
+        identity = _identity(root)
         os.listdir(root)
     except FileNotFoundError:
         raise FolderError(f"{folder} does not exist; pass an existing folder with --docs.") from None
@@ -85,7 +86,18 @@ def list_files(folder: Path) -> tuple[list[File], list[Skipped]]:
             skipped.append(Skipped(path=name, reason=_why(error)))
             continue
         files.append(File(path, name, signature(info)))
+    if _identity(root) != identity:  # files that were not found then are not gone
+        raise FolderError(f"{folder} does not exist any more, or was replaced meanwhile; put it back and try again.")
     return sorted(files, key=lambda file: file.name), sorted(skipped, key=lambda item: item.path)
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Which folder this is; None where it is gone."""
+    try:
+        info = folder.stat()
+    except OSError:
+        return None
+    return info.st_dev, info.st_ino
 
 
 def signature(info: os.stat_result) -> tuple[int, int, int]:

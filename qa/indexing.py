@@ -136,6 +136,8 @@ def sync(
                 document = read_document(file, max_file_mb=config.max_file_mb)
                 batch.add(_settled(file, now_ns), document)
             except DocumentError as error:
+                if not store.docs.is_dir():  # it is the folder that is gone
+                    raise FolderError(f"{store.docs} does not exist any more; put it back and try again.") from None
                 skipped.append(Skipped(path=file.name, reason=str(error)))
                 library.drop([file.name])
         batch.flush()

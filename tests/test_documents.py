@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from qa import documents
 from qa.documents import (
     IGNORE_FILE,
     TITLE_CHARS,
@@ -456,6 +457,26 @@ def test_a_folder_that_vanishes_while_it_is_listed_is_an_error(tmp_path: Path, m
     refuse(monkeypatch, "scandir", tmp_path)
     with pytest.raises(FolderError, match="Permission denied"):
         list_files(tmp_path)
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_folder_that_is_moved_while_it_is_listed_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, back: bool
+) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    write(folder, {"a.txt": "a"})
+    left_out = documents._left_out
+
+    def move(*args: Any) -> str | None:
+        folder.rename(tmp_path / "away")
+        if back:
+            folder.mkdir()
+        return left_out(*args)
+
+    monkeypatch.setattr(documents, "_left_out", move)
+    with pytest.raises(FolderError, match="does not exist any more, or was replaced"):
+        list_files(folder)
 
 
 def test_an_unreadable_subfolder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ from qa.documents import File
 from qa.errors import FolderError, StoreBusy, StoreDamaged, StoreError
 from qa.indexing import Store, forget_store, sync
 from qa.library import Library
+from qa.schema import Document
 from tests.invariants import every_promise, exact_slice, quotes_of, right_place, typed_result
 from tests.reading import file_text
 from tests.stores import (
@@ -205,6 +206,26 @@ def test_the_folder_is_listed_before_anything_is_touched(store: Store, docs: Pat
     (tmp_path / "elsewhere").rename(docs)
     assert run(store).embedded == 0
     equals_folder(store, docs)
+
+
+def test_a_folder_that_goes_amid_a_run_takes_no_document_along(
+    store: Store, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(store)
+    known = [one.path for one in store.library.documents()]
+    for path in docs.glob("*.*"):
+        path.write_text(f"{path.name} says something else now.")
+    read = indexing.read_document
+
+    def move(file: File, **options: Any) -> Document:
+        if docs.exists():
+            docs.rename(docs.with_name("away"))
+        return read(file, **options)
+
+    monkeypatch.setattr(indexing, "read_document", move)
+    with pytest.raises(FolderError, match="does not exist any more"):
+        run(store)
+    assert [one.path for one in store.library.documents()] == known
 
 
 def test_progress_is_told_and_may_stop_the_run(store: Store, docs: Path) -> None:
