@@ -208,7 +208,7 @@ def trace(model: Graph, path: Path) -> None:
 def fuse(plain: Path, fused: Path, *, layers: int) -> None:
     """Replace GELU by ONNX Runtime's own kernel, and name the inputs that attention does not get.
 
-    Its kernel for a sum followed by a layer norm takes four times as long as the two of them.
+    Its kernel for a sum followed by a layer norm takes longer than the two of them.
     """
     options = FusionOptions("bert")
     options.enable_skip_layer_norm = options.enable_bias_skip_layer_norm = False
