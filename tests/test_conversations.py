@@ -3,15 +3,18 @@
 import json
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from markdown_it import MarkdownIt
 
 from eval.exam import Case, load_cases
-from qa.errors import StoreError
+from qa.errors import StoreBusy, StoreError
 from tests.answers import TEXT, answered, conflicting, quote, refused
 from tests.payloads import PAYLOADS
+from ui import conversations
 from ui.conversations import ConversationError, Conversations, owner_of
 from ui.exports import as_cases, as_json, as_markdown
 
@@ -256,3 +259,20 @@ def test_two_chats_on_one_store_write_the_same_conversation_side_by_side(tmp_pat
         thread.join()
     assert failed == []
     assert [path.name for path in (tmp_path / ADA).iterdir()] == [f"{kept.id}.json"]
+
+
+def test_two_chats_that_add_to_one_conversation_lose_nothing(tmp_path: Path) -> None:
+    chats = [Conversations(tmp_path) for _ in range(4)]
+    kept = chats[0].add(ADA, None, answered())
+    with ThreadPoolExecutor(len(chats)) as threads:
+        list(threads.map(lambda chat: [chat.add(ADA, kept.id, answered()) for _ in range(10)], chats))
+    assert len(chats[0].get(ADA, kept.id).exchanges) == 1 + 10 * len(chats)
+
+
+def test_a_chat_that_waits_too_long_for_another_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversations, "TURN_S", 0.05)
+    chat = Conversations(tmp_path)
+    kept = chat.add(ADA, None, answered())
+    with FileLock(tmp_path / "turns.lock"), pytest.raises(StoreBusy, match="try again"):
+        chat.rename(ADA, kept.id, "Another title")
+    assert chat.rename(ADA, kept.id, "Another title").title == "Another title"

@@ -11,18 +11,21 @@ import re
 import secrets
 import threading
 from collections import OrderedDict
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from filelock import FileLock
 from pydantic import Field, ValidationError
 
 from qa.documents import shorten
 from qa.errors import QAError
 from qa.library import disk_error
 from qa.schema import Answer, Answered, Boundary, Refused, Turn
+from qa.vectors import hold
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +33,7 @@ TITLE_CHARS = 80
 COMMENT_CHARS = 2000
 MAX_TURNS = 200
 MAX_CONVERSATIONS = 2000  # of one owner
+TURN_S = 10.0  # that a change waits for those of others
 HISTORY_TURNS = 8  # that the next question may lean on
 REMEMBERED_LINES = 5000  # of the lists, over all owners
 
@@ -88,11 +92,12 @@ def owner_of(kind: Literal["user", "browser"], name: str) -> str:
 
 
 class Conversations:
-    """The folder of all conversations, mode 0700. Safe to share between threads."""
+    """The folder of all conversations, mode 0700. Safe to share between threads, and with other processes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = threading.RLock()
+        self._turns = FileLock(folder / "turns.lock", mode=0o600)
         self._lines: OrderedDict[Path, _Line] = OrderedDict()
 
     def summaries(self, owner: str, words: str = "", *, most: int | None = None) -> list[Summary]:
@@ -114,7 +119,7 @@ class Conversations:
 
     def add(self, owner: str, identity: str | None, answer: Answered | Refused) -> Conversation:
         """Append to a conversation, or begin one (None)."""
-        with self._lock:
+        with self._turn():
             now = datetime.now(UTC)
             exchange = Exchange(asked_at=now, answer=answer)
             if identity is None:
@@ -132,7 +137,7 @@ class Conversations:
 
     def replace_last(self, owner: str, identity: str, answer: Answered | Refused, *, turns: int) -> Conversation:
         """Put a new result in the last one's place (asked again, or edited), where there are still so many turns."""
-        with self._lock:
+        with self._turn():
             known, now = self.get(owner, identity), datetime.now(UTC)
             if len(known.exchanges) != turns:
                 raise ConversationError("The conversation has gone on elsewhere meanwhile; ask again.")
@@ -141,7 +146,7 @@ class Conversations:
 
     def rename(self, owner: str, identity: str, title: str) -> Conversation:
         """Give it another title; an empty one leaves the old."""
-        with self._lock:
+        with self._turn():
             known = self.get(owner, identity)
             return self._change(owner, known, title=shorten(title, TITLE_CHARS) or known.title)
 
@@ -149,7 +154,7 @@ class Conversations:
         self, owner: str, identity: str, turn: int, rating: Rating | None, comment: str | None = None
     ) -> Conversation:
         """Note what a person thinks of an answer; a comment of None leaves the old one."""
-        with self._lock:
+        with self._turn():
             known = self.get(owner, identity)
             if not 0 <= turn < len(known.exchanges):
                 raise ConversationError("There is no such answer in this conversation.")
@@ -160,7 +165,7 @@ class Conversations:
 
     def delete(self, owner: str, identity: str) -> None:
         """Erase it; raises ConversationError where there is none."""
-        with self._lock:
+        with self._turn():
             self.get(owner, identity)
             path = self._path(owner, identity)
             for one in (path, *path.parent.glob(f"{path.stem}.*.partial")):
@@ -226,6 +231,16 @@ class Conversations:
             )
             return None
 
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """What is read, changed and written within is changed by nobody else meanwhile; raises StoreBusy."""
+        try:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise disk_error(error, self.folder) from None
+        with self._lock, hold(self._turns, wait_s=TURN_S, busy="Another chat changes conversations; try again."):
+            yield
+
     def _change(self, owner: str, known: Conversation, **update: object) -> Conversation:
         return self._write(owner, known.model_copy(update=update))
 
@@ -234,8 +249,7 @@ class Conversations:
         path = self._path(owner, one.id)
         partial = path.with_suffix(f".{secrets.token_hex(4)}.partial")  # another process may write the same one
         try:
-            for folder in (self.folder, path.parent):
-                folder.mkdir(mode=0o700, exist_ok=True)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
             with open(partial, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
                 file.write(one.model_dump_json().encode())
                 file.flush()
