@@ -122,6 +122,7 @@ def read_document(file: File, *, max_file_mb: float) -> Document:
         pages=found.pages,
         encoding=found.encoding,
         blocks=found.blocks,
+        left_out=found.left_out,
     )
 
 

@@ -141,7 +141,7 @@ def sync(
                 skipped.append(Skipped(path=file.name, reason=str(error)))
                 library.drop([file.name])
         batch.flush()
-        skipped.sort(key=lambda item: item.path)
+        skipped = sorted([*skipped, *library.partly_read()], key=lambda item: item.path)
         if skipped != library.skipped():
             library.set_skipped(skipped)
         doomed = library.purge()
@@ -288,10 +288,11 @@ def content_key(document: Document, format_name: str) -> str:
 
     All of a block counts, for headings, rows and places are stored with the content, and shown beside its quotes.
     """
-    digest = hashlib.sha256("\0".join((document.sha256, document.title, document.date or "", format_name)).encode())
+    facts = (document.sha256, document.title, document.date or "", document.left_out or "", format_name)
+    digest = hashlib.sha256("\0".join(facts).encode())
     for one in document.blocks:  # one by one: there may be millions
-        facts = (one.start, one.end, one.kind, one.level, one.page, one.locator)
-        digest.update(f"\0{facts!r}".encode())
+        about = (one.start, one.end, one.kind, one.level, one.page, one.locator)
+        digest.update(f"\0{about!r}".encode())
     return digest.hexdigest()[:32]
 
 

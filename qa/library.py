@@ -32,7 +32,7 @@ from qa.errors import StoreDamaged, StoreError
 from qa.schema import Chunk, Document, DocumentInfo, Sentence, Skipped
 from qa.words import FUNCTION_WORDS
 
-VERSION = "4"  # part of the store's fingerprint: raise it when tables, or what names a content, change
+VERSION = "5"  # part of the store's fingerprint: raise it when tables, or what names a content, change
 COMMON_SHARE = 0.05  # a term in more of the chunks than this costs more than it tells …
 COMMON_CHUNKS = 2000  # … where it is in at least so many
 RARE_TERMS = 3  # kept when all of a question's terms are common
@@ -47,7 +47,7 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE contents (  -- AUTOINCREMENT: a reader may still hold the text of an id that is gone
   id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, published INTEGER NOT NULL DEFAULT 0,
   sha256 TEXT NOT NULL, text TEXT NOT NULL, title TEXT NOT NULL, date TEXT, pages INTEGER, encoding TEXT NOT NULL,
-  seal TEXT NOT NULL);
+  left_out TEXT, seal TEXT NOT NULL);
 CREATE TABLE documents (  -- TEXT: what a file system counts in may exceed 63 bits
   path TEXT PRIMARY KEY, content INTEGER NOT NULL REFERENCES contents(id),
   bytes INTEGER NOT NULL, mtime_ns TEXT NOT NULL, inode TEXT NOT NULL, seal TEXT NOT NULL) WITHOUT ROWID;
@@ -69,7 +69,7 @@ _UNSPACED = re.compile(
     r"([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])"
 )
 _SENTENCE = 'start, "end", kind, level, page, locator'
-_FACTS = "key, sha256, title, date, pages, encoding"  # of a content, under its seal
+_FACTS = "key, sha256, title, date, pages, encoding, left_out"  # of a content, under its seal
 _HEADING_MARKS = re.compile(r"\A#{1,6}[ \t]+|[ \t]+#+\s*\Z|\r?\n[=-]+\s*\Z")  # Markdown's, not the # of "C#"
 _BLANK_LINE = re.compile(r"(?:\r\n|\n|\r(?!\n))[^\S\r\n]*(?=[\r\n])")
 _TOKEN = re.compile(r"[^\W_][\w\u0300-\u036f]*")  # combining marks belong to their letter
@@ -230,6 +230,15 @@ class Library:
                 " FROM documents d JOIN contents c ON c.id = d.content ORDER BY d.path"
             ).fetchall()
             return [DocumentInfo(**dict(row)) for row in rows]
+
+    def partly_read(self) -> list[Skipped]:
+        """What of the documents is left out, and why."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT d.path, c.left_out FROM documents d JOIN contents c ON c.id = d.content"
+                " WHERE c.left_out IS NOT NULL"
+            ).fetchall()
+            return [Skipped(path=row[0], reason=row[1]) for row in rows]
 
     def signatures(self) -> dict[str, tuple[int, int, int]]:
         """Path → (bytes, mtime in ns, inode) as of indexing."""
@@ -568,11 +577,12 @@ class Library:
 
     def add_pending(self, key: str, document: Document, sentences: Iterable[Sentence], chunks: Iterable[Chunk]) -> int:
         """Store a content that no question sees yet; returns its id."""
-        facts = (key, document.sha256, document.title, document.date, document.pages, document.encoding)
+        about = (document.title, document.date, document.pages, document.encoding, document.left_out)
+        facts = (key, document.sha256, *about)
         rows = sorted((s.start, s.end, s.kind, s.level, s.page, s.locator) for s in sentences)
         with self.write() as db:
             db.execute(
-                f"INSERT INTO contents(text, seal, {_FACTS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO contents(text, seal, {_FACTS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (document.text, _seal(facts, rows), *facts),
             )
             content: int = db.execute("SELECT last_insert_rowid()").fetchone()[0]

@@ -36,6 +36,7 @@ class Document:
     pages: int | None
     encoding: str
     blocks: tuple[Block, ...]
+    left_out: str | None = None  # what of the file is not in the text, and what to do about it
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,16 @@
 """PDFs as their own writer makes them: reading order, paragraphs, tables, running heads, and what is refused."""
 
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+from qa.assistant import Assistant
 from qa.errors import DocumentError
 from qa.formats import Extract, extract
 from qa.formats.pdf_layout import Piece, page_lines
@@ -222,6 +226,47 @@ def test_the_title_of_the_properties_counts_where_the_text_says_it() -> None:
 def test_a_scan_is_refused_with_what_to_do() -> None:
     with pytest.raises(DocumentError, match="holds no text: it looks like a scan; run OCR on it first"):
         read(lambda drawn: drawn.rect(50, 50, 400, 400, fill=1))
+
+
+def _picture(drawn: Any) -> None:
+    drawn.drawInlineImage(Image.new("1", (8, 8)), 50, 50, 400, 400)
+
+
+def test_pages_that_are_only_a_picture_are_named() -> None:
+    def rule(drawn: Any) -> None:
+        drawn.rect(50, 50, 400, 1, fill=1)
+
+    def both(drawn: Any) -> None:
+        _picture(drawn)
+        write_lines(drawn, LEFT)
+
+    pages = [_picture, page(LEFT), rule, _picture, _picture, _picture, both, _picture]
+    found = extract(pdf_bytes(*pages), ".pdf")
+    assert found.left_out == "pages 1, 4–6 and 8 without text: run OCR on what is scanned; the rest is indexed"
+    assert found.text.count(LEFT[0]) == 2
+    assert read(page(LEFT)).left_out is None
+    assert extract(pdf_bytes(page(LEFT), _picture), ".pdf").left_out.startswith("page 2 without text")
+    with pytest.raises(DocumentError, match="looks like a scan"):
+        extract(pdf_bytes(_picture, rule), ".pdf")
+
+
+def test_many_scanned_pages_are_counted() -> None:
+    found = extract(pdf_bytes(*[page(LEFT), _picture] * 25, _picture), ".pdf")
+    assert ", 38, 40 and 6 more without text" in found.left_out
+
+
+def test_what_is_left_out_of_an_indexed_file_is_listed_as_long_as_it_is_there(tmp_path: Path) -> None:
+    docs, store = tmp_path / "docs", tmp_path / "store"
+    docs.mkdir()
+    (docs / "part.pdf").write_bytes(pdf_bytes(page(LEFT), _picture))
+    for _ in range(2):  # the second time nothing is read
+        with closing(Assistant.open(docs, store=store)) as assistant:
+            assert [one.path for one in assistant.documents()] == ["part.pdf"]
+            assert [(one.path, one.reason[:19]) for one in assistant.skipped()] == [("part.pdf", "page 2 without text")]
+    (docs / "part.pdf").write_bytes(pdf_bytes(page(LEFT)))
+    with closing(Assistant.open(docs, store=store)) as assistant:
+        assert len(assistant.documents()) == 1
+        assert assistant.skipped() == []
 
 
 def test_an_encrypted_file_is_refused_unless_everybody_may_open_it() -> None:

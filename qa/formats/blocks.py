@@ -31,6 +31,7 @@ class Extract:
     pages: int | None = None
     body: int = 0  # where front matter ends
     encoding: str = "utf-8"  # how the file's bytes became text: an encoding, or the format's name
+    left_out: str | None = None  # what of the file is not in the text, and what to do about it
 
 
 @dataclass(frozen=True, slots=True)

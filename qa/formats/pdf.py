@@ -15,6 +15,7 @@ from qa.formats.decoding import really
 from qa.formats.pdf_layout import Piece, page_lines
 
 MAX_PAGES = 20_000
+MAX_RUNS = 20  # of pages that are named
 MAX_PIECES = 3_000_000  # of lines, each of which takes memory
 CPU_S = 600
 CLOCK_S = 3600.0  # where a machine is busy, or knows no limits of a process
@@ -38,10 +39,26 @@ def read_pdf(data: bytes) -> Extract:
     about, *pages = _unpack(data)
     if not any(pages):
         raise DocumentError("holds no text: it looks like a scan; run OCR on it first")
-    lines = page_lines([[Piece(*piece) for piece in page] for page in pages])
+    lines = page_lines([[Piece(*piece) for piece in page or ()] for page in pages])
     content, blocks = assemble(lines)
     title = stated_title(about["title"], lines)
-    return Extract(content, blocks, title=title, pages=len(pages), encoding="pdf")
+    scanned = [number for number, page in enumerate(pages, 1) if page is None]
+    left_out = f"{_pages(scanned)} without text: run OCR on what is scanned; the rest is indexed" if scanned else None
+    return Extract(content, blocks, title=title, pages=len(pages), encoding="pdf", left_out=left_out)
+
+
+def _pages(numbers: list[int]) -> str:
+    """Page numbers in order as a person writes them: "pages 2, 4–6 and 9"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    told = ["–".join(map(str, run)) for run in runs[:MAX_RUNS]]
+    more = sum(run[-1] - run[0] + 1 for run in runs[MAX_RUNS:])
+    *first, last = [*told, f"{more} more"] if more else told
+    return f"{'page' if len(numbers) == 1 else 'pages'} {', '.join(first)}{' and ' if first else ''}{last}"
 
 
 def _unpack(data: bytes) -> list[Any]:

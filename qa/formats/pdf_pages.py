@@ -4,7 +4,8 @@ A hostile PDF can make any PDF library crash, or take hours and all memory: here
 limits. Imports nothing of the package, so that it starts in a fraction of a second.
 
 First line: {"pages", "title"} or {"problem"}. Then each page's pieces of lines in the order of the file:
-[text, left, top, right, bottom], in points from the top left corner as the page is shown.
+[text, left, top, right, bottom], in points from the top left corner as the page is shown; null for a page that has no
+text but a picture.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from typing import Any
 
 PASSWORD = 4  # FPDF_ERR_PASSWORD
+FORMS_DEPTH = 3  # forms within forms in which a picture is looked for
 
 # U+0002 and U+FFFE are what the library says where it joins a word that a line end parts.
 _WORD = re.compile(r"(?P<letters>[^\s\x00-\x20\ufffe]+)(?P<hyphen>[\x02\ufffe])?")
@@ -48,7 +50,7 @@ def main(max_pages: int, max_chars: int, max_pieces: int, cpu_s: int, memory: in
         count += len(pieces)
         if count > max_pieces:
             return _say({"problem": "pieces"})
-        _say(pieces)
+        _say(None if not pieces and _has_picture(page) else pieces)
         page.close()
     return None
 
@@ -108,6 +110,12 @@ def _words(page: Any) -> Iterator[_Word]:
             max(one[3], other[3]),
         )
     text.close()
+
+
+def _has_picture(page: Any) -> bool:
+    import pypdfium2.raw as pdfium
+
+    return any(True for _ in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=FORMS_DEPTH))
 
 
 def _characters(text: Any) -> str:
