@@ -234,7 +234,7 @@ def run(
     for number, question in enumerate(questions, 1):
         documents = [question.document] if given and question.document else None
         answer = assistant.ask(question.text, documents=documents)
-        results.append(_asked(question, answer, config.threshold))
+        results.append(outcome(question, answer, config.threshold))
         show(number, len(questions))
     assistant.close()
     return results
@@ -308,7 +308,7 @@ def _balanced_interval(verdicts: Sequence[bool], answerable: Sequence[bool]) -> 
     return found[int(0.025 * BOOTSTRAPS)], found[int(0.975 * BOOTSTRAPS) - 1]
 
 
-def _asked(question: Question, answer: Answered | Refused, threshold: float) -> Asked:
+def outcome(question: Question, answer: Answered | Refused, threshold: float) -> Asked:
     """The outcome at threshold 0, with the confidence that it would have been shown with at `threshold`.
 
     That is the least sure of the parts that reach it: those that do not would have been left open.

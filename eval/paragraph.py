@@ -122,7 +122,7 @@ def report(results: Sequence[Result], *, threshold: float) -> dict[str, Any]:
     }
 
 
-def torch_score(weights: Path, difference: Path, *, threads: int) -> Score:
+def torch_score(weights: Path, difference: Path, *, every: int, threads: int) -> Score:
     """The reader as it is trained, in bf16 as there."""
     import torch
 
@@ -132,7 +132,7 @@ def torch_score(weights: Path, difference: Path, *, threads: int) -> Score:
 
     torch.set_num_threads(threads)
     encoder = Encoder(Tokenizer.from_file(str(weights / "tokenizer.json")))
-    model = load_reader(weights).eval()
+    model = load_reader(weights, every=every).eval()
     put(model, load_difference(difference, trained(model)))
 
     def score(question: str, title: str, windows: Sequence[str]) -> list[Reading]:
@@ -173,6 +173,7 @@ def reading(score: float, start: Any, end: Any, one: Encoded) -> Reading:
 @click.option("--half", type=click.Choice(["first", "second", "both"]), default="first", show_default=True)
 @click.option("--weights", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--difference", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--every", default=1, show_default=True, help="As the difference was trained with.")
 @click.option("--onnx", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--questions", type=int, help="A seeded sample of so many.")
 @click.option("--variant", "variants", multiple=True, type=click.Choice(list(VARIANTS)), help="Default: all.")
@@ -180,13 +181,13 @@ def reading(score: float, start: Any, end: Any, one: Encoded) -> Reading:
 @click.option("--threads", default=2, show_default=True)
 @click.option("--json", "out", type=click.Path(dir_okay=False, path_type=Path))
 def main(
-    source: Path, half: str, weights: Path | None, difference: Path | None, onnx: Path | None, questions: int | None,
-    variants: tuple[str, ...], threshold: float | None, threads: int, out: Path | None,
+    source: Path, half: str, weights: Path | None, difference: Path | None, every: int, onnx: Path | None,
+    questions: int | None, variants: tuple[str, ...], threshold: float | None, threads: int, out: Path | None,
 ) -> None:  # fmt: skip
     if onnx:
         score = onnx_score(onnx, threads=threads)
     elif weights and difference:
-        score = torch_score(weights, difference, threads=threads)
+        score = torch_score(weights, difference, every=every, threads=threads)
     else:
         raise click.UsageError("give --onnx, or --weights and --difference.")
     cases = load(source, half=half, questions=questions)

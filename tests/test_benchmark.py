@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+from pydantic import Field
 
 from eval import benchmark, plain
 from eval.__main__ import main
 from eval.benchmark import Asked, Question
+from eval.cascade import Cascade
 from qa.config import Config
 from qa.errors import QAError
 from qa.schema import Verdict
@@ -55,10 +59,32 @@ def test_confidence_is_that_of_the_least_sure_part_that_would_be_answered() -> N
     question = Question("q", "When and where?", True, None, (), (), 1)
     parts = tuple(Verdict(part="", covered=True, probability=p, why="") for p in (0.9, 0.6, 0.1))
     answer = answered(trace=trace(verdicts=parts), quotes=(quote(score=0.9), quote(score=0.6)))
-    assert benchmark._asked(question, answer, 0.5).confidence == 0.6
-    assert benchmark._asked(question, answer, 0.7).confidence == 0.9
-    assert benchmark._asked(question, answer, 0.95).confidence == 0.9  # the surest says how near it came
-    assert benchmark._asked(question, refused(), 0.5).confidence == 0.0  # nothing was quoted
+    assert benchmark.outcome(question, answer, 0.5).confidence == 0.6
+    assert benchmark.outcome(question, answer, 0.7).confidence == 0.9
+    assert benchmark.outcome(question, answer, 0.95).confidence == 0.9  # the surest says how near it came
+    assert benchmark.outcome(question, refused(), 0.5).confidence == 0.0  # nothing was quoted
+
+
+class Preferring(BaseNodePostprocessor):
+    """Prefers the passages of this text, and notes how many it was given."""
+
+    text: str
+    seen: list[int] = Field(default_factory=list)
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        self.seen.append(len(nodes))
+        scored = [NodeWithScore(node=one.node, score=float(one.node.get_content() == self.text)) for one in nodes]
+        return sorted(scored, key=lambda one: -(one.score or 0.0))
+
+
+def test_in_a_cascade_the_second_reads_what_the_first_finds_best() -> None:
+    first, second = Preferring(text="c"), Preferring(text="c")
+    nodes = [NodeWithScore(node=TextNode(text=one)) for one in "abcd"]
+    read = Cascade(first, second, keep=2).postprocess_nodes(nodes, QueryBundle("?"))
+    assert [(one.node.get_content(), one.score) for one in read] == [("c", 1.0), ("a", 0.0)]
+    assert (first.seen, second.seen) == ([4], [2])
 
 
 @pytest.mark.parametrize("given", [True, False])

@@ -111,6 +111,21 @@ def test_a_block_has_every_kind_in_its_share_and_repeats(corpus: Corpus, example
     assert block(corpus, 1, seed=2) != examples[BLOCK:]
 
 
+def test_what_is_done_without_goes_to_the_plain_kind_with_its_label(corpus: Corpus) -> None:
+    made = Counter(one.kind for one in block(corpus, 0, seed=1, without=("swap", "dated")))
+    assert made.keys() == QUOTAS.keys() - {"swap", "dated"}
+    assert made["answer"] == QUOTAS["answer"] + QUOTAS["dated"]
+    assert made["unanswerable"] == QUOTAS["unanswerable"] + QUOTAS["swap"]
+    assert sum(data.quotas(("swap", "mined"), mined=True).values()) == BLOCK
+
+
+def test_without_forms_questions_stand_as_they_were_asked(corpus: Corpus, examples: list[Example]) -> None:
+    asked = {pair.question for pair in corpus.pairs["answer"]}
+    plain = [one.question for one in block(corpus, 0, seed=1, without=("forms",)) if one.kind == "answer"]
+    assert set(plain) <= asked
+    assert not {one.question for one in examples if one.kind == "answer"} <= asked
+
+
 def test_spans_slice_to_an_answer(corpus: Corpus, examples: list[Example]) -> None:
     answers = {answer for pair in corpus.pairs["answer"] for answer in pair.answers}
     spans = [one for one in examples if one.span]

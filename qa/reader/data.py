@@ -9,6 +9,7 @@ where the label is automatic.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from random import Random
@@ -34,6 +35,7 @@ QUOTAS = {  # of the examples in a block
     "polar": 40,
     "unsaid": 24,
 }
+POSITIVE = ("answer", "found", "dated", "table", "polar")
 FROM_SEARCH = {"answer": 496, "found": 128, "hardneg": 32, "elsewhere": 16, "mined": 112}  # instead, where mined
 WEIGHTS = {"mined": 0.6, "hardneg": 0.6, "elsewhere": 0.5, "removed": 0.7, "swap": 0.8, "polar": 0.7, "unsaid": 0.7}
 BLOCK = sum(QUOTAS.values())
@@ -63,24 +65,36 @@ class Example:
     heading: str = ""  # the path that the passage stands under
 
 
-def block(corpus: Corpus, number: int, *, seed: int) -> list[Example]:
-    """The examples of block `number`, shuffled; each kind walks through its pairs in an order of its own per epoch."""
+def block(corpus: Corpus, number: int, *, seed: int, without: Collection[str] = ()) -> list[Example]:
+    """The examples of block `number`, shuffled; each kind walks through its pairs in an order of its own per epoch.
+
+    `without`: kinds to do without, and "forms" for questions as they stand; see `quotas`.
+    """
     made = []
-    quotas = QUOTAS | FROM_SEARCH if "mined" in corpus.pairs else QUOTAS
-    for kind, quota in quotas.items():
+    for kind, quota in quotas(without, mined="mined" in corpus.pairs).items():
         pool = pool_of(corpus, kind)
         for place in range(number * quota, (number + 1) * quota):
             random = Random(f"{seed}:{kind}:{place}")
             epoch, at = divmod(place, len(pool))
-            example = make(corpus, pool[_order(len(pool), f"{seed}:{kind}:{epoch}")[at]], kind, random)
+            varied = "forms" not in without
+            pair = pool[_order(len(pool), f"{seed}:{kind}:{epoch}")[at]]
+            example = make(corpus, pair, kind, random, varied=varied)
             for _ in range(200):
                 if example:
                     break
-                example = make(corpus, random.choice(pool), kind, random)
+                example = make(corpus, random.choice(pool), kind, random, varied=varied)
             if example:
                 made.append(example)
     Random(f"{seed}:{number}").shuffle(made)
     return made
+
+
+def quotas(without: Collection[str], *, mined: bool) -> dict[str, int]:
+    """Examples of each kind in a block; what a kind that is done without had, goes to the plain one with its label."""
+    kept = QUOTAS | FROM_SEARCH if mined else dict(QUOTAS)
+    for kind in set(without) & kept.keys():
+        kept["answer" if kind in POSITIVE else "unanswerable"] += kept.pop(kind)
+    return kept
 
 
 @lru_cache(maxsize=32)
@@ -90,8 +104,13 @@ def _order(size: int, key: str) -> list[int]:
     return order
 
 
-def make(corpus: Corpus, pair: Pair, kind: str, random: Random, *, plain: bool = False) -> Example | None:
-    """One example of `kind` from the pair, or None where the pair does not serve; `plain` leaves the forms out."""
+def make(
+    corpus: Corpus, pair: Pair, kind: str, random: Random, *, plain: bool = False, varied: bool = True
+) -> Example | None:
+    """One example of `kind` from the pair, or None where the pair does not serve.
+
+    `varied` gives the question another form now and then; `plain` leaves that out, and what else is put in at random.
+    """
     passage = corpus.passages[pair.passage]
     example = _MAKERS[kind](corpus, pair, passage, random)
     if example is None:
@@ -105,7 +124,7 @@ def make(corpus: Corpus, pair: Pair, kind: str, random: Random, *, plain: bool =
         heading = forms.some_heading(random)
     if not plain and kind != "chat" and random.random() < REWORDED:
         example = replace(example, question=synonyms.reword(example.question, corpus.synonyms, random))
-    question = example.question if plain else forms.vary(example.question, random, wrap=kind != "chat")
+    question = example.question if plain or not varied else forms.vary(example.question, random, wrap=kind != "chat")
     return replace(example, question=question, heading=heading, kind=kind, weight=WEIGHTS.get(kind, 1.0))
 
 

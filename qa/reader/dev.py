@@ -30,7 +30,6 @@ COUNTS = {
     "polar": 100,
     "unsaid": 100,
 }
-POSITIVE = ("answer", "dated", "table", "polar")
 SHARES = (90, 70, 50)  # of the answerable that are answered, in percent
 
 
@@ -61,7 +60,7 @@ def evaluate(model: Reader, encoder: Encoder, held_out: list[Example]) -> dict[s
                     a, b = token_span(one, *example.span) or (0, -1)
                     common = max(0, min(last, b) - max(first, a) + 1)
                     overlaps.append(2 * common / (last - first + 1 + b - a + 1))
-    negatives = {kind: some for kind, some in by.items() if some and kind not in POSITIVE}
+    negatives = {kind: some for kind, some in by.items() if some and kind not in data.POSITIVE}
     refused = {share: np.array(by["unanswerable"]) < np.percentile(by["answer"], 100 - share) for share in SHARES}
     pairs = (("dated", "misdated"), ("table", "untabled"), ("polar", "unsaid"))
     return {

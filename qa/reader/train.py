@@ -14,7 +14,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -57,11 +57,14 @@ class Progress:
     first: int = 0  # the step at which the optimiser was new
 
 
-def stream(corpus: Corpus, encoder: Encoder, *, seed: int, from_step: int) -> Iterator[dict[str, torch.Tensor]]:
+def stream(
+    corpus: Corpus, encoder: Encoder, *, seed: int, from_step: int, without: Collection[str] = ()
+) -> Iterator[dict[str, torch.Tensor]]:
     """The batches from `from_step` on, without end: blocks in order, inside a block like lengths together."""
     number, done = divmod(from_step, data.BLOCK // BATCH)
     while True:
-        coded = [(example, encode(encoder, example)) for example in data.block(corpus, number, seed=seed)]
+        block = data.block(corpus, number, seed=seed, without=without)
+        coded = [(example, encode(encoder, example)) for example in block]
         coded.sort(key=lambda one: len(one[1].ids))
         groups = [coded[at : at + BATCH] for at in range(0, len(coded), BATCH)]
         Random(f"{seed}:{number}:batches").shuffle(groups)
@@ -140,6 +143,9 @@ def append(path: Path, row: dict[str, Any]) -> None:
     "--every", default=1, show_default=True, help="Of the layers keep each second, third …: to compare sizes."
 )
 @click.option("--frozen", default=0, show_default=True, help="Layers, from the first on, that stay as they are.")
+@click.option(
+    "--without", multiple=True, type=click.Choice([*data.QUOTAS, "forms"]), help="Do without it, to see what it gives."
+)
 @click.option("--smoothing", default=0.02, show_default=True, help="Of the answerability labels.")
 @click.option("--seed", default=1, show_default=True)
 @click.option("--threads", default=2, show_default=True)
@@ -148,8 +154,8 @@ def append(path: Path, row: dict[str, Any]) -> None:
 def main(
     source: Path, start: Path, out: Path, resume: bool, weights: Path | None, step: int,
     mined: Path | None, wordnet: Path | None, minutes: float, plan: int, rate: float, head_rate: float,
-    warm_up: int, every: int, frozen: int, smoothing: float, seed: int, threads: int, save_minutes: float,
-    dev_minutes: float,
+    warm_up: int, every: int, frozen: int, without: tuple[str, ...], smoothing: float, seed: int, threads: int,
+    save_minutes: float, dev_minutes: float,
 ) -> None:  # fmt: skip
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
@@ -187,7 +193,7 @@ def main(
     begun = looked = logged = progress.seconds
     saved, losses = time.monotonic(), list[float]()
     worked = time.process_time()  # so that neither pauses nor other people's work count
-    for batch in stream(corpus, encoder, seed=seed, from_step=progress.step):
+    for batch in stream(corpus, encoder, seed=seed, from_step=progress.step, without=without):
         share = rate_at(progress.step, first=progress.first, warm_up=warm_up, plan=plan)
         if progress.seconds - begun >= minutes * 60 or share <= 0 or asked_to_end:
             break
