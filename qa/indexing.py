@@ -11,9 +11,11 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from filelock import FileLock
 
@@ -128,19 +130,18 @@ def sync(
             if progress:
                 progress(done, len(to_do), embedded)
 
-        batch = _Batch(store, embedder, tell)
-        for number, file in enumerate(to_do):
-            done = number
-            tell(batch.embedded)
-            try:
-                document = read_document(file, max_file_mb=config.max_file_mb)
-                batch.add(_settled(file, now_ns), document)
-            except DocumentError as error:
-                if not store.docs.is_dir():  # it is the folder that is gone
-                    raise FolderError(f"{store.docs} does not exist any more; put it back and try again.") from None
-                skipped.append(Skipped(path=file.name, reason=str(error)))
-                library.drop([file.name])
-        batch.flush()
+        with _Batch(store, embedder, tell) as batch:
+            for number, file in enumerate(to_do):
+                done = number
+                tell(batch.embedded)
+                try:
+                    document = read_document(file, max_file_mb=config.max_file_mb)
+                    batch.add(_settled(file, now_ns), document)
+                except DocumentError as error:
+                    if not store.docs.is_dir():  # it is the folder that is gone
+                        raise FolderError(f"{store.docs} does not exist any more; put it back and try again.") from None
+                    skipped.append(Skipped(path=file.name, reason=str(error)))
+                    library.drop([file.name])
         skipped = sorted([*skipped, *library.partly_read()], key=lambda item: item.path)
         if skipped != library.skipped():
             library.set_skipped(skipped)
@@ -159,8 +160,8 @@ def sync(
         if done := len(to_do):
             tell(batch.embedded)
         return Changes(
-            added=tuple(name for name in batch.published if name not in before),
-            replaced=tuple(name for name in batch.published if name in before),
+            added=tuple(sorted(name for name in batch.published if name not in before)),
+            replaced=tuple(sorted(name for name in batch.published if name in before)),
             dropped=tuple(gone),
             skipped=tuple(skipped),
             embedded=batch.embedded,
@@ -224,30 +225,45 @@ def _settled(file: File, now_ns: int) -> File:
     return file if abs(now_ns - mtime_ns) > SETTLED_NS else File(file.path, file.name, (size, -1, inode))
 
 
+_Waiting = tuple[File, int, str, list[tuple[str, str]]]
+"""File, content, the content's key, (id, text) of each passage that is to be embedded."""
+
+
 class _Batch:
-    """Documents on their way in: text stored at once, vectors and publication once FLUSH_CHUNKS have gathered."""
+    """Documents on their way in: text stored at once, vectors and publication once FLUSH_CHUNKS have gathered.
+
+    While one batch is embedded, written and published by a thread, the documents of the next are read: what that and
+    Chroma do one after the other would leave a core without work. Leaving the context waits for all of it.
+    """
 
     def __init__(self, store: Store, embedder: PackagedEmbedding, tell: Callable[[int], None]) -> None:
         self._store = store
         self._embedder = embedder
         self._tell = tell  # how many passages are embedded so far
-        # file, content, the content's key, (id, text) of what is to be embedded
-        self._waiting: list[tuple[File, int, str, list[tuple[str, str]]]] = []
+        self._waiting: list[_Waiting] = []
+        self._given: list[_Waiting] = []  # to the thread
+        self._thread = ThreadPoolExecutor(1)
+        self._finished: Future[None] | None = None
         self.published: list[str] = []
         self.embedded = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        with self._thread:
+            if kind is None:
+                self.settle()
 
     def add(self, file: File, document: Document) -> None:
         document = replace(document, title=embed.encodable(document.title))  # YAML can spell what UTF-8 cannot
         key = content_key(document, file.path.suffix.lower())
+        if any(key == one[2] for one in (*self._waiting, *self._given)):  # the same content twice in one run
+            self.settle()
         state = self._store.library.content_state(key)
         if state and state[1]:
             if not self._store.library.resign(file, state[0]):  # else it was only touched
                 self._publish(file, state[0])
-            return
-        waiting = next((content for _, content, waiting_key, _ in self._waiting if waiting_key == key), None)
-        if waiting is not None:  # the same content twice in one run
-            self.flush()
-            self._publish(file, waiting)
             return
         if state:  # a run was stopped amid this content
             content, parts = state[0], self._store.library.chunks_of(state[0])
@@ -264,19 +280,35 @@ class _Batch:
         ]
         self._waiting.append((file, content, key, texts))
         if sum(len(texts) for *_, texts in self._waiting) >= FLUSH_CHUNKS:
-            self.flush()
+            self._hand_over()
 
-    def flush(self) -> None:
-        """Write the vectors of all that waits, then publish it."""
-        flat = [one for *_, texts in self._waiting for one in texts]
+    def settle(self) -> None:
+        """Return when all that was added is published."""
+        self._hand_over()
+        self._wait()
+
+    def _hand_over(self) -> None:
+        """Let the thread finish what waits, once it has finished what it was given before."""
+        self._wait()
+        if self._waiting:
+            self._given, self._waiting = self._waiting, []
+            self._finished = self._thread.submit(self._finish, self._given)
+
+    def _wait(self) -> None:
+        if self._finished:
+            self._finished.result()
+            self._finished, self._given = None, []
+
+    def _finish(self, batch: list[_Waiting]) -> None:
+        """Write the vectors of the whole batch, then publish it."""
+        flat = [one for *_, texts in batch for one in texts]
         for first in range(0, len(flat), FLUSH_CHUNKS):
             some = flat[first : first + FLUSH_CHUNKS]
             self._store.vectors.add([one for one, _ in some], self._embedder.embed([text for _, text in some]))
             self.embedded += len(some)
             self._tell(self.embedded)
-        for file, content, _, _ in self._waiting:
+        for file, content, _, _ in batch:
             self._publish(file, content)
-        self._waiting = []
 
     def _publish(self, file: File, content: int) -> None:
         self._store.library.publish(content, file)
