@@ -8,9 +8,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from qa.disk import disk_error
 from qa.errors import StoreDamaged, StoreError
 from qa.indexing import PERSONAL, foreign_names
-from qa.library import Library, disk_error
+from qa.library import Library
 from qa.vectors import Vectors, hold
 
 UNFINISHED = ".partial"  # what the name of a backup ends with until it is whole

@@ -21,11 +21,12 @@ from filelock import FileLock
 
 from qa import chunks, embed
 from qa.config import Config
+from qa.disk import disk_error
 from qa.documents import File, list_files, read_document
 from qa.embed import PackagedEmbedding
 from qa.errors import DocumentError, FolderError, StoreError
 from qa.library import VERSION as LIBRARY_VERSION
-from qa.library import Library, disk_error
+from qa.library import Library
 from qa.schema import Document, Skipped
 from qa.vectors import PROBES, Vectors, hold
 

@@ -9,7 +9,6 @@ document one over the content that it is: a disk that lost a bit is an error, an
 """
 
 import bisect
-import errno
 import hashlib
 import itertools
 import json
@@ -27,8 +26,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qa.documents import File, shorten, text_sha256
-from qa.errors import StoreDamaged, StoreError
+from qa.disk import damaged, sqlite_error
+from qa.documents import File, text_sha256
+from qa.errors import StoreError
 from qa.schema import Chunk, Document, DocumentInfo, Sentence, Skipped
 from qa.words import FUNCTION_WORDS
 
@@ -40,7 +40,6 @@ MAX_TERMS = 64  # of a question, the rarest …
 MAX_MATCHES = 20_000  # … that stand in about so many chunks together: each of those is scored
 TITLE_WEIGHT = 0.5
 CACHED_CHARS = 50_000_000
-WHAT_CHARS = 120  # of what is wrong with a damaged file
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -189,9 +188,9 @@ class Library:
         try:
             yield
         except sqlite3.Error as error:
-            raise _store_error(error, self.path) from error
+            raise sqlite_error(error, self.path) from error
         except (TypeError, ValueError, OverflowError) as error:  # a damaged row may hold another type
-            raise _damaged(self.path, str(error)) from error
+            raise damaged(self.path, str(error)) from error
 
     def close(self) -> None:
         """Close the connections of all threads; a later call opens another."""
@@ -375,10 +374,10 @@ class Library:
                 if len(found) == most:
                     break
                 if row["chunk"] != f"{row['key']}-{row['start']}-{row['end']}":
-                    raise _damaged(self.path, "a passage is out of place")
+                    raise damaged(self.path, "a passage is out of place")
                 paths = self._paths(db, row["id"])
                 if not paths:
-                    raise _damaged(self.path, "an index is not that of its table")
+                    raise damaged(self.path, "an index is not that of its table")
                 if kept := tuple(path for path in paths if allowed is None or path in allowed):
                     found.append(self._passage(row, kept))
         return found
@@ -410,7 +409,7 @@ class Library:
     def _check_seals(self, rows: Iterable[sqlite3.Row]) -> None:
         """Raises StoreDamaged unless each of these documents (path, key, seal) is the content it was sealed with."""
         if any(row["seal"] != _document_seal(row["path"], row["key"]) for row in rows):
-            raise _damaged(self.path, "a document is not its text")
+            raise damaged(self.path, "a document is not its text")
 
     def text(self, content: int) -> str:
         """The whole text of a content; raises StoreDamaged where it is not what was indexed."""
@@ -447,10 +446,10 @@ class Library:
                 raise StoreError("a document was replaced while it was being read; ask again.")
             text: str = row["text"]
             if not isinstance(text, str) or text_sha256(text) != row["sha256"]:
-                raise _damaged(self.path, "a text is not what was indexed")
+                raise damaged(self.path, "a text is not what was indexed")
             sentences = db.execute(f"SELECT {_SENTENCE} FROM sentences WHERE content = ? ORDER BY start", (content,))
             if row["seal"] != _seal(tuple(row[2:]), map(tuple, sentences)):
-                raise _damaged(self.path, "a text's sentences are not those that were indexed")
+                raise damaged(self.path, "a text's sentences are not those that were indexed")
         return text
 
     def sentences(self, content: int, start: int, end: int) -> list[Sentence]:
@@ -535,24 +534,24 @@ class Library:
         """Raises StoreDamaged unless all that is stored keeps the laws of texts, chunks and index."""
         with self.read() as db:
             if db.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
-                raise _damaged(self.path, "its pages")
+                raise damaged(self.path, "its pages")
             for content, key in db.execute("SELECT id, key FROM contents").fetchall():
                 text, parts = self._stored_text(content), self.chunks_of(content)
                 sentences = self.sentences(content, 0, len(text))
                 named = all(part.id == f"{key}-{part.start}-{part.end}" for part in parts)
                 if not (named and _cover(text, parts) and _cover(text, sentences)):
-                    raise _damaged(self.path, "passages are lost or out of place")
+                    raise damaged(self.path, "passages are lost or out of place")
             lost = "SELECT 1 FROM documents WHERE content NOT IN (SELECT id FROM contents WHERE published)"
             self._check_seals(
                 db.execute("SELECT d.path, c.key, d.seal FROM documents d JOIN contents c ON c.id = d.content")
             )
             if db.execute(lost).fetchone():
-                raise _damaged(self.path, "a document has no text")
+                raise damaged(self.path, "a document has no text")
             for table in ("chunks", "sentences"):
                 if db.execute(f"SELECT 1 FROM {table} WHERE content NOT IN (SELECT id FROM contents)").fetchone():
-                    raise _damaged(self.path, "passages of no text")
+                    raise damaged(self.path, "passages of no text")
             if not _is_as_made_anew(db):
-                raise _damaged(self.path, "its tables or its word index are not those of the texts")
+                raise damaged(self.path, "its tables or its word index are not those of the texts")
         with self.write() as db:
             db.execute("INSERT INTO words(words) VALUES ('integrity-check')")
 
@@ -563,7 +562,7 @@ class Library:
             try:
                 self._connect().backup(copy)  # by pages; the file itself lacks what stands in the log
             except sqlite3.Error as error:
-                raise _store_error(error, path if "full" in str(error) else self.path) from error
+                raise sqlite_error(error, path if "full" in str(error) else self.path) from error
             finally:
                 copy.close()
 
@@ -764,40 +763,6 @@ def _advance(db: sqlite3.Connection) -> None:
         "INSERT INTO meta VALUES ('generation', '1')"
         " ON CONFLICT(name) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)"
     )
-
-
-def disk_error(error: OSError, place: Path) -> StoreError:
-    """What to tell a person whose system cannot read or write in `place`."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return StoreError(f"the disk that holds {place} is full; free some space and run again, nothing is lost.")
-    reason = error.strerror or error
-    return StoreError(f"{place} cannot be used ({reason}); check its permissions or pass another --store.")
-
-
-def _store_error(error: sqlite3.Error, path: Path) -> StoreError:
-    text = str(error)
-    if "disk is full" in text:
-        return disk_error(OSError(errno.ENOSPC, text), path.parent)
-    if "locked" in text or "busy" in text:
-        return StoreError(f"{path} is in use by another program; try again when it has finished.")
-    if "unable to open" in text or ("readonly" in text and not _may_write(path)):
-        return disk_error(OSError(errno.EACCES, text), path)
-    if "disk I/O error" in text:
-        return disk_error(OSError(errno.EIO, text), path)
-    if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
-        return StoreError(f"{path} cannot be used ({text}); start this program again.")
-    return _damaged(path, text)  # whatever else SQLite finds wrong with what it once wrote itself
-
-
-def _damaged(path: Path, what: str) -> StoreDamaged:
-    what = shorten(what.partition(" with text ")[0], WHAT_CHARS)  # SQLite may cite what it cannot decode
-    return StoreDamaged(f"{path} is damaged ({what}); run `qa check` to rebuild the store.")
-
-
-def _may_write(path: Path) -> bool:
-    """Whether permissions let this process write there; a damaged header, too, reads as `readonly`."""
-    effective = os.access in os.supports_effective_ids
-    return all(os.access(one, os.W_OK, effective_ids=effective) for one in (path, path.parent))
 
 
 def _file_id(path: Path) -> tuple[int, int] | None:

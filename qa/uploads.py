@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from qa.disk import disk_error
 from qa.documents import File, read_document, signature
 from qa.errors import DocumentError
 from qa.formats import READERS
 from qa.indexing import INCOMING, UPLOADERS, UPLOADS, Store
-from qa.library import disk_error
 
 WAIT_S = 60.0  # for another run of indexing to end
 MAX_UPLOADS = 1000

@@ -27,8 +27,8 @@ from llama_index.core.vector_stores.types import VectorStoreQuery
 from llama_index.vector_stores.chroma import ChromaVectorStore
 from numpy.typing import NDArray
 
+from qa.disk import disk_error
 from qa.errors import StoreBusy, StoreDamaged, StoreError
-from qa.library import disk_error
 
 BATCH = 1000  # ids or vectors a call
 HNSW: dict[str, Any] = {"space": "cosine"}

@@ -11,13 +11,13 @@ import pytest
 from tests.conftest import ROOT
 
 STAGES = (
-    "schema errors config words formats documents chunks embed library vectors indexing following uploads check backup"
-    " conversation search reader decide quotes engine assistant terminal cli __main__"
+    "schema errors config words formats documents chunks embed disk library vectors indexing following uploads check"
+    " backup conversation search reader decide quotes engine assistant terminal cli __main__"
 ).split()
 OWNERS = {
     "chromadb": "qa/vectors.py eval/plain.py",
     "gradio": "ui/",
-    "sqlite3": "qa/library.py qa/assistant.py",
+    "sqlite3": "qa/disk.py qa/library.py qa/assistant.py",
     "onnxruntime": "qa/embed.py",
     "docx": "qa/formats/docx.py",
     "pptx": "qa/formats/pptx.py",

@@ -21,9 +21,9 @@ from typing import Literal
 from filelock import FileLock
 from pydantic import Field, ValidationError
 
+from qa.disk import disk_error
 from qa.documents import shorten
 from qa.errors import QAError
-from qa.library import disk_error
 from qa.schema import Answer, Answered, Boundary, Refused, Turn
 from qa.vectors import hold
 
