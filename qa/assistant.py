@@ -83,7 +83,7 @@ class Assistant:
         return self.store.library.documents()
 
     def skipped(self) -> list[Skipped]:
-        """The files that are not indexed, and why."""
+        """The files that are not indexed, or only in part, and why."""
         return self.store.library.skipped()
 
     def text(self, document: str) -> str | None:

@@ -44,7 +44,7 @@ VECTOR_NAMES = ("vectors", "vectors.lock", "vectors.state")
 STORE_NAMES = frozenset((*LIBRARY_NAMES, *VECTOR_NAMES, *PERSONAL, "writer.lock", INCOMING))
 
 Progress = Callable[[int, int, int], None]
-"""Called with files done, files to do, chunks embedded so far."""
+"""Called with files done, files to do, chunks embedded so far; by two threads, perhaps at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def sync(
                         raise FolderError(f"{store.docs} does not exist any more; put it back and try again.") from None
                     skipped.append(Skipped(path=file.name, reason=str(error)))
                     library.drop([file.name])
-        skipped = sorted([*skipped, *library.partly_read()], key=lambda item: item.path)
+        skipped = _merged([*skipped, *library.partly_read()])
         if skipped != library.skipped():
             library.set_skipped(skipped)
         doomed = library.purge()
@@ -220,6 +220,14 @@ def reconcile_vectors(store: Store, embedder: PackagedEmbedding) -> tuple[int, i
     return len(missing), len(extra)
 
 
+def _merged(skipped: Iterable[Skipped]) -> list[Skipped]:
+    """One for each path, in order, with all reasons."""
+    reasons: dict[str, list[str]] = {}
+    for one in skipped:
+        reasons.setdefault(one.path, []).append(one.reason)
+    return [Skipped(path=path, reason="; ".join(all_)) for path, all_ in sorted(reasons.items())]
+
+
 def _settled(file: File, now_ns: int) -> File:
     """`file` as the next run shall know it: never as unchanged where it could have changed unseen."""
     size, mtime_ns, inode = file.signature
@@ -233,8 +241,9 @@ _Waiting = tuple[File, int, str, list[tuple[str, str]]]
 class _Batch:
     """Documents on their way in: text stored at once, vectors and publication once FLUSH_CHUNKS have gathered.
 
-    While one batch is embedded, written and published by a thread, the documents of the next are read: what that and
-    Chroma do one after the other would leave a core without work. Leaving the context waits for all of it.
+    A thread embeds, writes and publishes one batch while the documents of the next are read, so that no core waits for
+    what only one can do. Leaving the context waits for it: for all that was added, or after an error only until the
+    thread is at rest; the next run takes up what it leaves.
     """
 
     def __init__(self, store: Store, embedder: PackagedEmbedding, tell: Callable[[int], None]) -> None:
@@ -244,7 +253,8 @@ class _Batch:
         self._waiting: list[_Waiting] = []
         self._given: list[_Waiting] = []  # to the thread
         self._thread = ThreadPoolExecutor(1)
-        self._finished: Future[None] | None = None
+        self._running: Future[None] | None = None
+        self._stopped = False
         self.published: list[str] = []
         self.embedded = 0
 
@@ -252,15 +262,18 @@ class _Batch:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        with self._thread:
+        try:
             if kind is None:
-                self.settle()
+                self.finish()
+        finally:
+            self._stopped = True
+            _shut_down(self._thread)
 
     def add(self, file: File, document: Document) -> None:
         document = replace(document, title=embed.encodable(document.title))  # YAML can spell what UTF-8 cannot
         key = content_key(document, file.path.suffix.lower())
         if any(key == one[2] for one in (*self._waiting, *self._given)):  # the same content twice in one run
-            self.settle()
+            self.finish()
         state = self._store.library.content_state(key)
         if state and state[1]:
             if not self._store.library.resign(file, state[0]):  # else it was only touched
@@ -283,7 +296,7 @@ class _Batch:
         if sum(len(texts) for *_, texts in self._waiting) >= FLUSH_CHUNKS:
             self._hand_over()
 
-    def settle(self) -> None:
+    def finish(self) -> None:
         """Return when all that was added is published."""
         self._hand_over()
         self._wait()
@@ -293,27 +306,44 @@ class _Batch:
         self._wait()
         if self._waiting:
             self._given, self._waiting = self._waiting, []
-            self._finished = self._thread.submit(self._finish, self._given)
+            self._running = self._thread.submit(self._process, self._given)
 
     def _wait(self) -> None:
-        if self._finished:
-            self._finished.result()
-            self._finished, self._given = None, []
+        if self._running:
+            self._running.result()
+            self._running, self._given = None, []
 
-    def _finish(self, batch: list[_Waiting]) -> None:
-        """Write the vectors of the whole batch, then publish it."""
+    def _process(self, batch: list[_Waiting]) -> None:
+        """Write the vectors of the whole batch, then publish it; begin nothing more once the run has failed."""
         flat = [one for *_, texts in batch for one in texts]
         for first in range(0, len(flat), FLUSH_CHUNKS):
             some = flat[first : first + FLUSH_CHUNKS]
+            if self._stopped:
+                return
             self._store.vectors.add([one for one, _ in some], self._embedder.embed([text for _, text in some]))
             self.embedded += len(some)
             self._tell(self.embedded)
         for file, content, _, _ in batch:
+            if self._stopped:
+                return
             self._publish(file, content)
 
     def _publish(self, file: File, content: int) -> None:
         self._store.library.publish(content, file)
         self.published.append(file.name)
+
+
+def _shut_down(thread: ThreadPoolExecutor) -> None:
+    """Return when the thread has ended, however often somebody interrupts: it writes, and so keeps the lock."""
+    interrupted = None
+    while True:
+        try:
+            thread.shutdown()
+            break
+        except KeyboardInterrupt as error:
+            interrupted = error
+    if interrupted:
+        raise interrupted
 
 
 def content_key(document: Document, format_name: str) -> str:

@@ -119,6 +119,7 @@ class Library:
         self._connections: weakref.WeakSet[_Connection] = weakref.WeakSet()
         self._texts: OrderedDict[int, str] = OrderedDict()
         self._cached_chars = 0
+        self._writing = threading.Lock()
         self._lock = threading.Lock()  # of the caches and the set of connections
         self._fingerprint = (-1, "")  # generation, and what was the fingerprint then
         self._counts = _Counts((-1, b""))
@@ -172,8 +173,8 @@ class Library:
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing."""
-        with self._translated():
+        """All or nothing; threads wait for each other, processes for as long as SQLite does."""
+        with self._writing, self._translated():
             db = self._connect()
             try:
                 db.execute("BEGIN IMMEDIATE")

@@ -67,7 +67,7 @@ class Boundary(BaseModel):
 
 
 class Skipped(Boundary):
-    """A file that is not indexed, and why."""
+    """A file that is not indexed, or only in part, and why."""
 
     path: str
     reason: str

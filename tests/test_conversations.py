@@ -109,11 +109,13 @@ def test_the_list_opens_no_file_twice_and_none_beyond_its_end(
 
 def test_rating_and_comment(kept: Conversations) -> None:
     one = kept.add(ADA, None, answered())
-    kept.rate(ADA, one.id, 0, "down", "wrong pool")
+    kept.rate(ADA, one.id, 0, "down")
+    kept.comment(ADA, one.id, 0, "wrong pool")
     kept.rate(ADA, one.id, 0, "up")
     (exchange,) = kept.get(ADA, one.id).exchanges
     assert (exchange.rating, exchange.comment) == ("up", "wrong pool")
-    assert kept.rate(ADA, one.id, 0, None, "x" * 9999).exchanges[0].comment == "x" * 2000
+    assert kept.rate(ADA, one.id, 0, "up").exchanges[0].rating is None, "the same once more takes it back"
+    assert kept.comment(ADA, one.id, 0, "x" * 9999).exchanges[0].comment == "x" * 2000
     for turn in (-1, 1):
         with pytest.raises(ConversationError):
             kept.rate(ADA, one.id, turn, "up")
@@ -179,7 +181,8 @@ def test_json_has_every_quote_with_its_place_and_hash(kept: Conversations) -> No
 
 def test_markdown_reads_as_the_page(kept: Conversations) -> None:
     one = kept.add(ADA, None, answered())
-    one = kept.rate(ADA, kept.add(ADA, one.id, refused()).id, 0, "up", "good")
+    kept.rate(ADA, kept.add(ADA, one.id, refused()).id, 0, "up")
+    one = kept.comment(ADA, one.id, 0, "good")
     text = MarkdownIt().render(as_markdown(one, {**TEXTS}))
     for part in (
         "When does it open?",
@@ -204,7 +207,7 @@ def test_markdown_holds_no_markup_of_a_text(kept: Conversations, payload: str) -
     facts = dict.fromkeys(("question", "asked", "text", "short_answer"), payload)
     hostile = quote(text=payload, end=17 + len(payload), document=payload)
     one = kept.add(ADA, None, answered(**facts, quotes=(hostile,), not_covered=(payload,)))
-    one = kept.rate(ADA, one.id, 0, "down", payload)
+    one = kept.comment(ADA, kept.rate(ADA, one.id, 0, "down").id, 0, payload)
     tokens = MarkdownIt("commonmark", {"html": True}).parse(as_markdown(one, {}))
     inline = [child for token in tokens for child in token.children or ()]
     assert {token.type for token in tokens} <= {
@@ -223,7 +226,8 @@ def test_rated_answers_are_eval_cases(kept: Conversations, tmp_path: Path) -> No
     for answer in (refused(), refused(), answered(), answered()):
         one = kept.add(ADA, one.id, answer)
     for turn, rating in enumerate(("up", "up", "down", "down")):
-        one = kept.rate(ADA, one.id, turn, rating, "seen" if turn == 0 else None)  # type: ignore[arg-type]
+        kept.rate(ADA, one.id, turn, rating)  # type: ignore[arg-type]
+    one = kept.comment(ADA, one.id, 0, "seen")
     lines = as_cases([one], TEXTS)
     (tmp_path / "rated.jsonl").write_text(lines)
     placed = load_cases([tmp_path / "rated.jsonl"], TEXTS)
@@ -267,6 +271,19 @@ def test_two_chats_that_add_to_one_conversation_lose_nothing(tmp_path: Path) -> 
     with ThreadPoolExecutor(len(chats)) as threads:
         list(threads.map(lambda chat: [chat.add(ADA, kept.id, answered()) for _ in range(10)], chats))
     assert len(chats[0].get(ADA, kept.id).exchanges) == 1 + 10 * len(chats)
+
+
+def test_a_thumb_and_a_comment_from_two_chats_both_stay(tmp_path: Path) -> None:
+    first, second = Conversations(tmp_path), Conversations(tmp_path)
+    kept = first.add(ADA, None, answered())
+    for number in range(10):
+        with ThreadPoolExecutor(2) as threads:
+            rated = threads.submit(first.rate, ADA, kept.id, 0, "up" if number % 2 else "down")
+            said = threads.submit(second.comment, ADA, kept.id, 0, f"comment {number}")
+            rated.result()
+            said.result()
+        (exchange,) = first.get(ADA, kept.id).exchanges
+        assert (exchange.rating, exchange.comment) == ("up" if number % 2 else "down", f"comment {number}")
 
 
 def test_a_chat_that_waits_too_long_for_another_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -307,6 +308,64 @@ def test_what_fails_beside_the_reading_fails_the_run(store: Store, docs: Path, m
     equals_folder(store, docs)
 
 
+def test_after_an_error_nothing_more_is_embedded_or_published(
+    store: Store, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reading fails while the thread embeds the first of many pieces: it ends with that one."""
+    monkeypatch.setattr(indexing, "FLUSH_CHUNKS", 2)
+    text = Folder(docs.parent / "other", 4).text(60)
+    fill(docs, {"0.txt": text, "1.txt": "Text number 1.\n"})
+    embedder, begun, failed, read = TextEmbedder(), threading.Event(), threading.Event(), indexing.read_document
+    embed, pieces = embedder.embed, list[int]()
+
+    def slowly(texts: Any) -> Any:
+        pieces.append(len(texts))
+        begun.set()
+        assert failed.wait(timeout=20)
+        time.sleep(0.1)  # time enough for the failure to be noted
+        return embed(texts)
+
+    def failing(file: File, **options: Any) -> Document:
+        if file.name == "1.txt":
+            assert begun.wait(timeout=20)
+            failed.set()
+            raise KeyboardInterrupt
+        return read(file, **options)
+
+    embedder.embed = slowly  # type: ignore[method-assign]
+    monkeypatch.setattr(indexing, "read_document", failing)
+    with pytest.raises(KeyboardInterrupt):
+        run(store, embedder)
+    assert pieces == [2]
+    assert store.library.documents() == []
+    assert not [one.name for one in threading.enumerate() if one.name.startswith("ThreadPoolExecutor")]
+    monkeypatch.setattr(indexing, "read_document", read)
+    run(store)
+    equals_folder(store, docs)
+
+
+def test_threads_that_write_wait_for_each_other(store: Store) -> None:
+    """However long: SQLite itself gives up after some time, and names another program."""
+    began, end = threading.Event(), threading.Event()
+
+    def write_long() -> None:
+        with store.library.write():
+            began.set()
+            end.wait(timeout=20)
+
+    with ThreadPoolExecutor(2) as threads:
+        long = threads.submit(write_long)
+        assert began.wait(timeout=20)
+        other = threads.submit(store.library.set_meta, "name", "value")
+        time.sleep(0.2)
+        assert not other.done()
+        assert store.library.meta("name") is None
+        end.set()
+        long.result()
+        other.result()
+    assert store.library.meta("name") == "value"
+
+
 def test_a_heading_that_becomes_a_paragraph_is_noticed(store: Store, docs: Path) -> None:
     fill(docs, {"page.html": "<h1>Ports</h1><p>The pier was sold.</p>"})
     run(store)
@@ -333,14 +392,16 @@ class Stop(BaseException):
 
 def stopped_at(store: Store, wanted: int, embedder: Any) -> str | None:
     """Run, and end before the step with this number; which step that was, None where there is none such."""
-    step = -1
+    step, counting = -1, threading.Lock()
     at: list[str] = []
 
     def counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
             nonlocal step
-            step += 1
-            if step == wanted:
+            with counting:
+                step += 1
+                now = step
+            if now >= wanted:  # and all later ones, in whatever thread
                 at.append(name)
                 raise Stop
             return function(*args, **kwargs)
@@ -408,15 +469,15 @@ def test_a_wrong_order_of_writes_would_be_seen(
 ) -> None:
     """Planted: the laws above fail for an order that loses something."""
     docs, base = changing
-    finish, add, purge = indexing._Batch._finish, vectors_module.Vectors.add, Library.purge
+    process, add, purge = indexing._Batch._process, vectors_module.Vectors.add, Library.purge
     if wrong == "publish before vectors":
 
         def published_first(self: Any, batch: Any) -> None:
             for file, content, *_ in batch:
                 self._publish(file, content)
-            finish(self, batch)
+            process(self, batch)
 
-        monkeypatch.setattr(indexing._Batch, "_finish", published_first)
+        monkeypatch.setattr(indexing._Batch, "_process", published_first)
     elif wrong == "forget before delete":
         monkeypatch.setattr(Library, "purge", lambda self: (ids := purge(self)) and (self.forget_doomed(ids), ids)[1])
     else:

@@ -12,6 +12,7 @@ import os
 import random
 import shutil
 import signal
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -54,16 +55,20 @@ def prepare() -> None:
 
 def index(place: Path, docs: Path, wait_in: str, times: int, steps: Connection) -> None:
     """One run, each of its steps noted as it begins (>) and ends (<); it goes no further than stage `wait_in`'s
-    step number `times`.
+    step number `times`. The other thread ends at most the step that it is in.
     """
     prepare()
+    held = threading.Event()
 
     def note(step: str) -> None:
         nonlocal times
+        if held.is_set():
+            time.sleep(600)
         os.write(steps.fileno(), f"{step}\n".encode())
         if STAGE_OF.get(step) == wait_in:
             times -= 1
             if not times:
+                held.set()
                 time.sleep(600)
 
     def noted(step: str, function: Any) -> Any:

@@ -13,7 +13,7 @@ from qa.formats import READERS
 from qa.indexing import Changes
 from qa.schema import Stage
 from qa.terminal import measured
-from ui.conversations import Conversation, ConversationError, Conversations, Exchange, Rating
+from ui.conversations import Conversation, ConversationError, Conversations, Exchange
 from ui.exports import as_cases, as_json, as_markdown
 from ui.html import counted
 from ui.panels import Outcome, Pending, render_conversations, render_documents, render_thread
@@ -106,14 +106,11 @@ class Chat:
 
     def rate(self, owner: str, identity: str, turn: int, rating: str) -> None:
         """A thumb up or down; the same once more takes it back."""
-        exchange = self._exchange(owner, identity, turn)
-        new: Rating = "up" if rating == "up" else "down"
-        self.conversations.rate(owner, identity, turn, None if exchange.rating == new else new)
+        self.conversations.rate(owner, identity, turn, "up" if rating == "up" else "down")
 
     def comment(self, owner: str, identity: str, turn: int, comment: str) -> None:
         """Words beside the thumb."""
-        rating = self._exchange(owner, identity, turn).rating
-        self.conversations.rate(owner, identity, turn, rating, comment)
+        self.conversations.comment(owner, identity, turn, comment)
 
     def look_again(self) -> Iterator[Outcome]:
         """Make the index equal to the folder: how far it is, then (what has changed, whether it is well)."""
@@ -183,7 +180,8 @@ class Chat:
         twins = [path for path, sha256 in before.items() if sha256 == info.sha256 and path != info.path]
         same = f"; the same text as {twins[0]}" if twins else ""
         verb = "replaced" if info.path in before else "added"
-        return f"{info.path}: {verb}, {counted(info.chunks, 'passage')}{same}", True
+        left_out = "".join(f"; {one.reason}" for one in self.assistant.skipped() if one.path == info.path)
+        return f"{info.path}: {verb}, {counted(info.chunks, 'passage')}{same}{left_out}", True
 
     def _exchange(self, owner: str, identity: str, turn: int) -> Exchange:
         exchanges = self.conversations.get(owner, identity).exchanges

@@ -11,7 +11,7 @@ import re
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -150,17 +150,23 @@ class Conversations:
             known = self.get(owner, identity)
             return self._change(owner, known, title=shorten(title, TITLE_CHARS) or known.title)
 
-    def rate(
-        self, owner: str, identity: str, turn: int, rating: Rating | None, comment: str | None = None
+    def rate(self, owner: str, identity: str, turn: int, rating: Rating) -> Conversation:
+        """Note a thumb up or down beside an answer; the same once more takes it back."""
+        return self._judge(owner, identity, turn, lambda old: {"rating": None if old.rating == rating else rating})
+
+    def comment(self, owner: str, identity: str, turn: int, comment: str) -> Conversation:
+        """Note words beside an answer, in place of those before."""
+        return self._judge(owner, identity, turn, lambda old: {"comment": comment[:COMMENT_CHARS]})
+
+    def _judge(
+        self, owner: str, identity: str, turn: int, change: Callable[[Exchange], dict[str, object]]
     ) -> Conversation:
-        """Note what a person thinks of an answer; a comment of None leaves the old one."""
         with self._turn():
             known = self.get(owner, identity)
             if not 0 <= turn < len(known.exchanges):
                 raise ConversationError("There is no such answer in this conversation.")
             old = known.exchanges[turn]
-            text = old.comment if comment is None else comment[:COMMENT_CHARS]
-            new = Exchange(asked_at=old.asked_at, answer=old.answer, rating=rating, comment=text)
+            new = old.model_copy(update=change(old))
             return self._change(owner, known, exchanges=(*known.exchanges[:turn], new, *known.exchanges[turn + 1 :]))
 
     def delete(self, owner: str, identity: str) -> None:
@@ -238,7 +244,7 @@ class Conversations:
             self.folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise disk_error(error, self.folder) from None
-        with self._lock, hold(self._turns, wait_s=TURN_S, busy="Another chat changes conversations; try again."):
+        with hold(self._turns, wait_s=TURN_S, busy="Another chat changes conversations; try again."):
             yield
 
     def _change(self, owner: str, known: Conversation, **update: object) -> Conversation:

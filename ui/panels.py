@@ -162,7 +162,8 @@ def render_documents(
     head = ("Document", "Title", "Date", "Size", "Passages", "State", "")
     listing = table(head, rows) if rows else '<p class="none">Nothing is indexed yet.</p>'
     passages = counted(sum(one.chunks for one in documents), "passage")
-    counts = f"{len(documents)} indexed, {passages}, {len(skipped)} left out."
+    out = {one.path for one in skipped} - {one.path for one in documents}
+    counts = f"{len(documents)} indexed, {passages}, {len(out)} left out."
     return (
         f'<div class="documents"><p class="small">{counts}{f" {text(under_way)}." if under_way else ""} '
         f"Files of {text(formats)} up to {max_file_mb:g} MB each. "

@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from typing import Any
 
 PASSWORD = 4  # FPDF_ERR_PASSWORD
-FORMS_DEPTH = 3  # forms within forms in which a picture is looked for
+DEPTH = 8  # levels of objects in which a picture is looked for: those of the page, of its forms, of theirs …
+MAX_OBJECTS = 10_000  # among which it is looked for
 
 # U+0002 and U+FFFE are what the library says where it joins a word that a line end parts.
 _WORD = re.compile(r"(?P<letters>[^\s\x00-\x20\ufffe]+)(?P<hyphen>[\x02\ufffe])?")
@@ -115,7 +116,8 @@ def _words(page: Any) -> Iterator[_Word]:
 def _has_picture(page: Any) -> bool:
     import pypdfium2.raw as pdfium
 
-    return any(True for _ in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=FORMS_DEPTH))
+    objects = itertools.islice(page.get_objects(max_depth=DEPTH), MAX_OBJECTS)
+    return any(one.type == pdfium.FPDF_PAGEOBJ_IMAGE for one in objects)
 
 
 def _characters(text: Any) -> str:

@@ -39,6 +39,7 @@ POSITIVE = ("answer", "found", "dated", "table", "polar")
 FROM_SEARCH = {"answer": 496, "found": 128, "hardneg": 32, "elsewhere": 16, "mined": 112}  # instead, where mined
 WEIGHTS = {"mined": 0.6, "hardneg": 0.6, "elsewhere": 0.5, "removed": 0.7, "swap": 0.8, "polar": 0.7, "unsaid": 0.7}
 BLOCK = sum(QUOTAS.values())
+OPTIONAL = sorted({*QUOTAS, *FROM_SEARCH} - {"answer", "unanswerable"})
 PLANTED = 0.05  # of all passages, with a sentence in them that gives orders to a program
 REWORDED = 0.5  # of the questions may get synonyms; something can be replaced in one of four
 HEADED = 0.12  # of the passages without a heading get one that says nothing
@@ -68,7 +69,7 @@ class Example:
 def block(corpus: Corpus, number: int, *, seed: int, without: Collection[str] = ()) -> list[Example]:
     """The examples of block `number`, shuffled; each kind walks through its pairs in an order of its own per epoch.
 
-    `without`: kinds to do without, and "forms" for questions as they stand; see `quotas`.
+    `without`: OPTIONAL kinds to do without, and "forms" for questions without slips and other shapes; see `quotas`.
     """
     made = []
     for kind, quota in quotas(without, mined="mined" in corpus.pairs).items():

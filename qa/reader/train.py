@@ -144,7 +144,10 @@ def append(path: Path, row: dict[str, Any]) -> None:
 )
 @click.option("--frozen", default=0, show_default=True, help="Layers, from the first on, that stay as they are.")
 @click.option(
-    "--without", multiple=True, type=click.Choice([*data.QUOTAS, "forms"]), help="Do without it, to see what it gives."
+    "--without",
+    multiple=True,
+    type=click.Choice([*data.OPTIONAL, "forms"]),
+    help="Do without, to see what it gives.",
 )
 @click.option("--smoothing", default=0.02, show_default=True, help="Of the answerability labels.")
 @click.option("--seed", default=1, show_default=True)
