@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -177,7 +177,11 @@ def list_all(store: Store) -> tuple[list[File], list[Skipped]]:
     uploaded, left_out = list_files(store.uploads)
     uploads = {UPLOADS + file.name: replace(file, name=UPLOADS + file.name) for file in uploaded}
     skipped += [Skipped(path=UPLOADS + item.path, reason=item.reason) for item in left_out]
-    skipped += [Skipped(path=one.name, reason="an upload has this name") for one in files if one.name in uploads]
+    skipped += [
+        Skipped(path=one.name, reason="the folder's file is hidden by the upload of this name")
+        for one in files
+        if one.name in uploads
+    ]
     kept = [file for file in files if file.name not in uploads]
     return sorted([*kept, *uploads.values()], key=lambda file: file.name), skipped
 
@@ -252,7 +256,7 @@ class _Batch:
         self._tell = tell  # how many passages are embedded so far
         self._waiting: list[_Waiting] = []
         self._given: list[_Waiting] = []  # to the thread
-        self._thread = ThreadPoolExecutor(1)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="indexing")
         self._running: Future[None] | None = None
         self._stopped = False
         self.published: list[str] = []
@@ -267,9 +271,15 @@ class _Batch:
                 self.finish()
         finally:
             self._stopped = True
-            _shut_down(self._thread)
+            try:
+                _rest(self._running)
+            finally:
+                self._thread.shutdown()
 
     def add(self, file: File, document: Document) -> None:
+        """Take a document in; raises what went wrong with an earlier one in the thread."""
+        if self._running and self._running.done():
+            self._wait()
         document = replace(document, title=embed.encodable(document.title))  # YAML can spell what UTF-8 cannot
         key = content_key(document, file.path.suffix.lower())
         if any(key == one[2] for one in (*self._waiting, *self._given)):  # the same content twice in one run
@@ -333,14 +343,16 @@ class _Batch:
         self.published.append(file.name)
 
 
-def _shut_down(thread: ThreadPoolExecutor) -> None:
-    """Return when the thread has ended, however often somebody interrupts: it writes, and so keeps the lock."""
-    interrupted = None
-    while True:
+def _rest(running: "Future[None] | None") -> None:
+    """Return when it is done, however often somebody interrupts: it writes, and the store's lock is kept as long.
+
+    An interrupted join would not do: before Python 3.13 it takes a thread that still runs for ended.
+    """
+    interrupted: BaseException | None = None
+    while running and not running.done():
         try:
-            thread.shutdown()
-            break
-        except KeyboardInterrupt as error:
+            wait([running])
+        except (KeyboardInterrupt, SystemExit) as error:
             interrupted = error
     if interrupted:
         raise interrupted

@@ -4,6 +4,7 @@ import logging
 import os
 import random
 import shutil
+import sqlite3
 import stat
 import threading
 import time
@@ -338,14 +339,59 @@ def test_after_an_error_nothing_more_is_embedded_or_published(
         run(store, embedder)
     assert pieces == [2]
     assert store.library.documents() == []
-    assert not [one.name for one in threading.enumerate() if one.name.startswith("ThreadPoolExecutor")]
+    assert not [one.name for one in threading.enumerate() if one.name.startswith("indexing")]
     monkeypatch.setattr(indexing, "read_document", read)
     run(store)
     equals_folder(store, docs)
 
 
-def test_threads_that_write_wait_for_each_other(store: Store) -> None:
-    """However long: SQLite itself gives up after some time, and names another program."""
+def test_interrupted_again_and_again_it_keeps_the_lock_until_the_thread_rests(
+    store: Store, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "FLUSH_CHUNKS", 1)
+    fill(docs, {"0.txt": "Text number 0.\n", "1.txt": "Text number 1.\n"})
+    embedder, begun, release, waits = TextEmbedder(), threading.Event(), threading.Event(), list[bool]()
+    embed, read, wait = embedder.embed, indexing.read_document, indexing.wait
+
+    def slowly(texts: Any) -> Any:
+        begun.set()
+        assert release.wait(timeout=20)
+        return embed(texts)
+
+    def failing(file: File, **options: Any) -> Document:
+        if file.name == "1.txt":
+            assert begun.wait(timeout=20)
+            raise KeyboardInterrupt
+        return read(file, **options)
+
+    with closing(Store(store.path, docs)) as other:
+
+        def interrupted(running: Any) -> Any:
+            waits.append(True)
+            with pytest.raises(StoreBusy), other.writing():
+                pass
+            if len(waits) < 3:
+                raise KeyboardInterrupt
+            release.set()
+            return wait(running)
+
+        embedder.embed = slowly  # type: ignore[method-assign]
+        monkeypatch.setattr(indexing, "read_document", failing)
+        monkeypatch.setattr(indexing, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(store, embedder)
+        with other.writing():
+            assert not [one.name for one in threading.enumerate() if one.name.startswith("indexing")]
+    assert len(waits) == 3
+    monkeypatch.setattr(indexing, "read_document", read)
+    run(store)
+    equals_folder(store, docs)
+
+
+def test_threads_that_write_wait_for_each_other(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long: SQLite itself gives up after some time, here a short one, and names another program."""
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **options: connect(*args, **options | {"timeout": 0.02}))
     began, end = threading.Event(), threading.Event()
 
     def write_long() -> None:

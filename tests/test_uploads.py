@@ -109,7 +109,7 @@ def test_an_upload_hides_a_file_of_the_folder_with_its_name(assistant: Assistant
     assistant.add_upload("garden.txt", GARDEN.encode())
     assert assistant.text("uploads/garden.txt") == GARDEN
     assert [(one.path, one.reason) for one in assistant.skipped()] == [
-        ("uploads/garden.txt", "an upload has this name")
+        ("uploads/garden.txt", "the folder's file is hidden by the upload of this name")
     ]
     assistant.delete_upload("uploads/garden.txt")
     assert assistant.text("uploads/garden.txt") == "The folder's own garden."

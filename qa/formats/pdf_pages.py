@@ -19,7 +19,7 @@ from typing import Any
 
 PASSWORD = 4  # FPDF_ERR_PASSWORD
 DEPTH = 8  # levels of objects in which a picture is looked for: those of the page, of its forms, of theirs …
-MAX_OBJECTS = 10_000  # among which it is looked for
+MAX_OBJECTS = 10_000  # among which it is looked for; a page of more is a drawing, a picture too
 
 # U+0002 and U+FFFE are what the library says where it joins a word that a line end parts.
 _WORD = re.compile(r"(?P<letters>[^\s\x00-\x20\ufffe]+)(?P<hyphen>[\x02\ufffe])?")
@@ -116,8 +116,10 @@ def _words(page: Any) -> Iterator[_Word]:
 def _has_picture(page: Any) -> bool:
     import pypdfium2.raw as pdfium
 
-    objects = itertools.islice(page.get_objects(max_depth=DEPTH), MAX_OBJECTS)
-    return any(one.type == pdfium.FPDF_PAGEOBJ_IMAGE for one in objects)
+    for number, one in enumerate(page.get_objects(max_depth=DEPTH)):
+        if one.type == pdfium.FPDF_PAGEOBJ_IMAGE or number == MAX_OBJECTS:
+            return True
+    return False
 
 
 def _characters(text: Any) -> str:
