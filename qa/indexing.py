@@ -343,7 +343,7 @@ class _Batch:
         self.published.append(file.name)
 
 
-def _rest(running: "Future[None] | None") -> None:
+def _rest(running: Future[None] | None) -> None:
     """Return when it is done, however often somebody interrupts: it writes, and the store's lock is kept as long.
 
     An interrupted join would not do: before Python 3.13 it takes a thread that still runs for ended.

@@ -248,3 +248,14 @@ def test_other_places_are_named_only_while_the_words_stand_there() -> None:
     assert standing(cited, {place.document: there}.get).also_at == (place,)
     assert standing(cited, {place.document: there[1:]}.get).also_at == ()
     assert standing(cited, {}.get).also_at == ()
+
+
+def test_what_is_left_out_of_an_indexed_document_stands_in_its_row() -> None:
+    info = DocumentInfo(
+        path="rules.pdf", title="", date=None, pages=3, sha256="0" * 64, bytes=1, chunks=1, encoding="pdf"
+    )
+    skipped = [Skipped(path="old.pdf", reason="is encrypted"), Skipped(path="rules.pdf", reason="page 2 without text")]
+    page = render_documents([info], skipped, formats=".pdf", max_file_mb=1)
+    assert page.count("rules.pdf") == 1
+    assert "left out: page 2 without text" in page
+    assert "1 indexed, 1 passage, 1 left out." in page

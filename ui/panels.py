@@ -146,6 +146,7 @@ def render_documents(
     under_way: str = "",
 ) -> str:
     """The table of what is indexed, what is not and why, and the limits; `under_way`: how far indexing is."""
+    left_out = {one.path: _left_out(one) for one in skipped}
     rows = [
         (
             f'<span class="path">{name(one.path)}</span>',
@@ -153,17 +154,16 @@ def render_documents(
             text(one.date or "–"),
             _size(one.bytes),
             str(one.chunks),
-            '<span class="state ok">indexed</span>',
+            " ".join(filter(None, ('<span class="state ok">indexed</span>', left_out.pop(one.path, None)))),
             _actions(one),
         )
         for one in documents
     ]
-    rows += [(f'<span class="path">{name(one.path)}</span>', "", "", "", "", _left_out(one), "") for one in skipped]
+    rows += [(f'<span class="path">{name(path)}</span>', "", "", "", "", why, "") for path, why in left_out.items()]
     head = ("Document", "Title", "Date", "Size", "Passages", "State", "")
     listing = table(head, rows) if rows else '<p class="none">Nothing is indexed yet.</p>'
     passages = counted(sum(one.chunks for one in documents), "passage")
-    out = {one.path for one in skipped} - {one.path for one in documents}
-    counts = f"{len(documents)} indexed, {passages}, {len(out)} left out."
+    counts = f"{len(documents)} indexed, {passages}, {len(left_out)} left out."
     return (
         f'<div class="documents"><p class="small">{counts}{f" {text(under_way)}." if under_way else ""} '
         f"Files of {text(formats)} up to {max_file_mb:g} MB each. "
