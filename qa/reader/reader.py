@@ -7,6 +7,7 @@ calibrated for the pipeline) that its passage answers the question, `metadata["s
 import hashlib
 import json
 import math
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -38,23 +39,28 @@ class Reading:
 
 
 class CrossEncoder(BaseNodePostprocessor):
-    """Reads passages with the packaged weights, each by itself, so that a score does not depend on its company."""
+    """Reads passages with the packaged weights, each by itself, so that a score does not depend on its company.
 
-    _threads: int = PrivateAttr()
+    All who ask at the same time share `threads`: memory does not grow with their number, and questions end in turn.
+    """
+
     _folder: Path = PrivateAttr()
+    _threads: ThreadPoolExecutor = PrivateAttr()
+    _opening: threading.Lock = PrivateAttr(default_factory=threading.Lock)
     _loaded: "tuple[Any, Encoder] | None" = PrivateAttr(default=None)
 
     def __init__(self, *, threads: int, folder: Path = MODEL, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._threads, self._folder = threads, folder
+        self._threads, self._folder = ThreadPoolExecutor(threads, "reading"), folder
 
     def load(self) -> tuple[Any, Encoder]:
         """The session and its encoder, opened at the first call: indexing does without; raises ModelError."""
-        if self._loaded is None:
-            model_sha256(self._folder)
-            session = embed.open_session(self._folder / "model.onnx", threads=1)
-            self._loaded = session, Encoder(open_tokenizer(self._folder / "tokenizer.json"))
-        return self._loaded
+        with self._opening:
+            if self._loaded is None:
+                model_sha256(self._folder)
+                session = embed.open_session(self._folder / "model.onnx", threads=1)
+                self._loaded = session, Encoder(open_tokenizer(self._folder / "tokenizer.json"))
+            return self._loaded
 
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
@@ -62,8 +68,7 @@ class CrossEncoder(BaseNodePostprocessor):
         if query_bundle is None or not nodes:
             return []
         self.load()
-        with ThreadPoolExecutor(self._threads) as threads:
-            readings = list(threads.map(lambda hit: self.read(query_bundle.query_str, hit), nodes))
+        readings = list(self._threads.map(lambda hit: self.read(query_bundle.query_str, hit), nodes))
         read = []
         for hit, reading in zip(nodes, readings, strict=True):
             if reading is None:
