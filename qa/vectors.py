@@ -19,16 +19,36 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import chromadb
 import numpy as np
-from chromadb.config import Settings
 from filelock import FileLock, Timeout
 from llama_index.core.vector_stores.types import VectorStoreQuery
-from llama_index.vector_stores.chroma import ChromaVectorStore
 from numpy.typing import NDArray
+from pydantic import BaseModel
+from pydantic_settings import BaseSettings
 
 from qa.disk import disk_error
 from qa.errors import StoreBusy, StoreDamaged, StoreError
+
+
+@contextmanager
+def _settings_as_given() -> Iterator[None]:
+    """Settings made inside have the values that are passed and the defaults, whatever is set around this process.
+
+    Chroma reads its settings from the environment and from an `.env` in the working directory, which may be the
+    documents folder: whoever writes there could name a server that all vectors go to.
+    """
+    reads_around = BaseSettings.__init__
+    BaseSettings.__init__ = BaseModel.__init__  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        BaseSettings.__init__ = reads_around  # type: ignore[method-assign]
+
+
+with _settings_as_given():  # Chroma makes some when it is imported
+    import chromadb
+    from chromadb.config import Settings
+    from llama_index.vector_stores.chroma import ChromaVectorStore
 
 BATCH = 1000  # ids or vectors a call
 HNSW: dict[str, Any] = {"space": "cosine"}
@@ -203,7 +223,8 @@ class Vectors:
                 self._spelling = next(number for number in itertools.count() if number not in _spellings)
                 _spellings.add(self._spelling)
             path = str(self.folder) + "/." * self._spelling
-            self._client = chromadb.PersistentClient(path, Settings(anonymized_telemetry=False))
+            with _settings_as_given():
+                self._client = chromadb.PersistentClient(path, Settings(anonymized_telemetry=False))
             collection = self._client.get_or_create_collection(
                 "chunks", embedding_function=None, configuration={"hnsw": HNSW}
             )

@@ -38,6 +38,12 @@ answer = urllib.request.urlopen(call + "/" + event).read().decode()
 assert "1,358" in answer, answer
 PY
 """
+# What would have Chroma send all vectors, or what it does with them, to another machine.
+REROUTED = """CHROMA_API_IMPL=chromadb.api.fastapi.FastAPI
+CHROMA_SERVER_HOST=10.0.0.1
+CHROMA_OTEL_COLLECTION_ENDPOINT=http://10.0.0.1:4317
+CHROMA_OTEL_GRANULARITY=all
+"""
 CALL = re.compile(r"\b(?:connect|sendto|sendmsg|sendmmsg)\(.*?sa_family=(AF_\w+)(.*)")
 
 
@@ -67,8 +73,15 @@ def test_index_ask_and_page_with_only_the_loopback_up(tmp_path: Path) -> None:
     inside = f"ip link set lo up && exec strace -f -qq -e trace=%network -o {log} sh {tmp_path}/journey.sh"
     # Some libraries are quiet where they see a CI or a test; here they must be quiet for everyone.
     environment = {name: value for name, value in os.environ.items() if name not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    environment |= {"PYTHONPATH": str(ROOT), **dict(line.split("=", 1) for line in REROUTED.splitlines())}
+    (tmp_path / ".env").write_bytes(REROUTED.encode() + b"MIGRATIONS=no such mode\n\xff\n")
     done = subprocess.run(
-        ["unshare", "-rn", "sh", "-c", inside], cwd=ROOT, capture_output=True, text=True, check=False, env=environment
+        ["unshare", "-rn", "sh", "-c", inside],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     trace = log.read_text(errors="replace")
