@@ -9,6 +9,7 @@ from pathlib import Path
 
 from qa import indexing, uploads
 from qa.config import Config
+from qa.disk import disk_error
 from qa.embed import PackagedEmbedding, passage_text
 from qa.errors import StoreDamaged
 from qa.indexing import FIRST_RUN_WAIT_S, Progress, Store
@@ -37,8 +38,12 @@ def check_store(
     embedder: PackagedEmbedding | None = None,
 ) -> Report:
     """Read, hash and compare everything; raises FolderError or StoreError where that or a repair is impossible."""
-    repaired = [f"{path.name} was open to others." for path in _mend_modes(place)]
-    repaired += [f"{path.name} was left half written." for path in _clear_half_written(place / "conversations")]
+    indexing.raise_unless_store(place, docs)
+    try:
+        repaired = [f"{path.name} was open to others." for path in _mend_modes(place)]
+        repaired += [f"{path.name} was left half written." for path in _clear_half_written(place / "conversations")]
+    except OSError as error:
+        raise disk_error(error, place) from None
     store = _sound_store(place, docs, repaired)
     try:
         embedder = embedder or PackagedEmbedding(threads=config.threads)
@@ -46,10 +51,13 @@ def check_store(
             if not (store.vectors.are_sound() and _are_of_their_passages(store, embedder)):
                 store.vectors.destroy()
                 repaired.append("the vectors were damaged; they were made anew.")
-            added, deleted = indexing.reconcile_vectors(store, embedder)
+            added, deleted = indexing.reconcile_vectors(store, embedder, progress)
             repaired += [f"{added} vectors were missing."] * bool(added)
             repaired += [f"{deleted} vectors were left over."] * bool(deleted)
-            repaired += [f"{name} was noted as uploaded, but is gone." for name in uploads.forget_gone(store)]
+            try:
+                repaired += [f"{name} was noted as uploaded, but is gone." for name in uploads.forget_gone(store)]
+            except OSError as error:
+                raise disk_error(error, place) from None
             store.library.distrust_signatures()
             changes = indexing.sync(store, embedder, config, progress)
         for what in ("added", "replaced", "dropped"):

@@ -43,8 +43,9 @@ PERSONAL = ("uploads", UPLOADERS, "conversations")  # what nothing else could br
 VECTOR_NAMES = ("vectors", "vectors.lock", "vectors.state")
 STORE_NAMES = frozenset((*LIBRARY_NAMES, *VECTOR_NAMES, *PERSONAL, "writer.lock", INCOMING))
 
-Progress = Callable[[int, int, int], None]
-"""Called with files done, files to do, chunks embedded so far; by two threads, perhaps at the same moment."""
+Progress = Callable[[int, int, int, str], None]
+"""Called with how many are done and to do, chunks embedded so far, and what is counted ("files", or "vectors" that are
+made anew); by two threads, perhaps at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class Store:
         self.path = path
         self.docs = docs
         self.uploads = path / "uploads"
-        _make_private(path, docs)
+        raise_unless_store(path, docs)
+        _make_private(path)
         self._lock = FileLock(path / "writer.lock")
         self.vectors = Vectors(path / "vectors")
         if afresh or _known_fingerprint(path) != fingerprint():
@@ -129,7 +131,7 @@ def sync(
 
         def tell(embedded: int) -> None:
             if progress:
-                progress(done, len(to_do), embedded)
+                progress(done, len(to_do), embedded, "files")
 
         with _Batch(store, embedder, tell) as batch:
             for number, file in enumerate(to_do):
@@ -152,7 +154,7 @@ def sync(
             library.forget_doomed(doomed)
         if store.vectors.count() != library.count_chunks():
             log.warning("The vectors are not those of the library; they are repaired.")
-            reconcile_vectors(store, embedder)
+            reconcile_vectors(store, embedder, progress)
         if library.meta("rebuilding"):
             library.set_meta("rebuilding", "")
         if library.meta("complete") is None:
@@ -209,7 +211,7 @@ def _device(store: Store) -> str:
         return ""
 
 
-def reconcile_vectors(store: Store, embedder: PackagedEmbedding) -> tuple[int, int]:
+def reconcile_vectors(store: Store, embedder: PackagedEmbedding, progress: Progress | None = None) -> tuple[int, int]:
     """Give each passage its vector and delete all others; returns how many were (added, deleted). Writer only."""
     library, vectors = store.library, store.vectors
     wanted = library.chunk_ids()
@@ -221,6 +223,9 @@ def reconcile_vectors(store: Store, embedder: PackagedEmbedding) -> tuple[int, i
         some = library.passages(missing[first : first + FLUSH_CHUNKS])
         texts = [embed.passage_text(one.title, one.text) for one in some]
         vectors.add([one.chunk for one in some], embedder.embed(texts))
+        if progress:
+            done = first + len(some)
+            progress(done, len(missing), done, "vectors")
     return len(missing), len(extra)
 
 
@@ -378,16 +383,28 @@ def fingerprint() -> str:
 
 
 def forget_store(path: Path) -> bool:
-    """Erase a store; False where there is none. Raises StoreBusy, or StoreError for a folder that is not a store."""
-    if not path.exists():
-        return False
-    foreign = foreign_names(path)
-    if foreign or not (path / "library.sqlite").exists():
-        raise StoreError(f"{path} is not a store{f' (it holds {foreign[0]})' if foreign else ''}; nothing was erased.")
-    busy = f"another process is indexing into {path}; nothing was erased."
-    with hold(FileLock(path / "writer.lock"), wait_s=0, busy=busy):
-        Vectors(path / "vectors").destroy()  # waits for who reads them
-        shutil.rmtree(path)
+    """Erase a store; False where there is none. Raises StoreBusy, or StoreError for a folder that is not a store.
+
+    The library goes last: a folder that has one is a store, also after half of this.
+    """
+    place = path.resolve()
+    try:
+        if not place.exists():
+            return False
+        foreign = foreign_names(place)
+        if foreign or not (place / "library.sqlite").exists():
+            held = f" (it holds {foreign[0]})" if foreign else ""
+            raise StoreError(f"{path} is not a store{held}; nothing was erased.")
+        busy = f"another process is indexing into {path}; nothing was erased."
+        with hold(FileLock(place / "writer.lock"), wait_s=0, busy=busy):
+            Vectors(place / "vectors").destroy()  # waits for who reads them
+            for one in sorted(place.iterdir(), key=lambda one: one.name in LIBRARY_NAMES):
+                shutil.rmtree(one) if one.is_dir() and not one.is_symlink() else one.unlink()
+        place.rmdir()
+        if path.is_symlink():
+            path.unlink()
+    except OSError as error:
+        raise disk_error(error, path) from None
     return True
 
 
@@ -407,8 +424,11 @@ def _known_fingerprint(path: Path) -> str | None:
         known.close()
 
 
-def _make_private(path: Path, docs: Path) -> None:
-    """Create the store's folder with mode 0700, outside of the documents folder."""
+def raise_unless_store(path: Path, docs: Path) -> None:
+    """Raises FolderError unless `docs` is a folder, StoreError unless `path` is or can become a store outside of it.
+
+    Whose ever another folder is, neither its mode nor what is in it is ours to change.
+    """
     try:
         if not docs.is_dir():
             raise FolderError(
@@ -419,10 +439,16 @@ def _make_private(path: Path, docs: Path) -> None:
     try:
         if path.resolve().is_relative_to(docs.resolve()):
             raise StoreError(f"the store {path} would lie inside the documents folder; pass a --store outside of it.")
-        path.mkdir(parents=True, exist_ok=True)
-        if not (path / "library.sqlite").exists() and (foreign := foreign_names(path)):
-            # Whose ever folder this is, neither its mode nor what is in it is ours to change.
+        if path.exists() and not (path / "library.sqlite").exists() and (foreign := foreign_names(path)):
             raise StoreError(f"{path} is not a store (it holds {foreign[0]}); pass another folder as --store.")
+    except OSError as error:
+        raise disk_error(error, path) from None
+
+
+def _make_private(path: Path) -> None:
+    """Create the store's folder with mode 0700."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
         os.chmod(path, 0o700)
     except OSError as error:
         raise disk_error(error, path) from None

@@ -24,9 +24,9 @@ def end_on_interrupt() -> None:
     signal.signal(signal.SIGINT, end)
 
 
-def progress_line(done: int, to_do: int, passages: int, seconds: float) -> str:
+def progress_line(done: int, to_do: int, passages: int, seconds: float, what: str = "files") -> str:
     """How far indexing is: "Indexing 120/400 files, 2,310 passages, 210 a second, about 25 s left"."""
-    parts = [f"Indexing {done:,}/{to_do:,} files", f"{passages:,} passages"]
+    parts = [f"Indexing {done:,}/{to_do:,} {what}", f"{passages:,} passages"]
     if seconds >= 1 and passages:
         parts.append(f"{passages / seconds:,.0f} a second" if passages >= seconds else "less than one a second")
     if seconds >= 1 and 0 < done < to_do:
@@ -42,17 +42,17 @@ def _duration(seconds: float) -> str:
 
 def measured(
     show: Callable[[str, bool], None], clock: Callable[[], float] = time.monotonic
-) -> Callable[[int, int, int], None]:
+) -> Callable[[int, int, int, str], None]:
     """A `Progress` that shows lines, each with whether it is the last."""
     began = clock()
 
-    def progress(done: int, to_do: int, embedded: int) -> None:
-        show(progress_line(done, to_do, embedded, clock() - began), done == to_do)
+    def progress(done: int, to_do: int, embedded: int, what: str) -> None:
+        show(progress_line(done, to_do, embedded, clock() - began, what), done == to_do)
 
     return progress
 
 
-def terminal_progress() -> Callable[[int, int, int], None] | None:
+def terminal_progress() -> Callable[[int, int, int, str], None] | None:
     """A line that is rewritten while files are indexed; None where nobody would see it."""
     if not sys.stderr.isatty():
         return None

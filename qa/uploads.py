@@ -7,7 +7,7 @@ import secrets
 import shutil
 import unicodedata
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from qa.disk import disk_error
@@ -79,8 +79,12 @@ def remove(store: Store, path: str, *, owner: str | None = None) -> None:
     if not path.startswith(UPLOADS) or name not in (os.listdir(store.uploads) if store.uploads.is_dir() else ()):
         raise DocumentError(f"{path} is not an upload; files of the folder are deleted there")
     _raise_unless_own(store, name, owner)
-    (store.uploads / name).unlink()
-    _note_uploaders(store, {**_uploaders(store), name: None})
+    try:
+        (store.uploads / name).unlink()
+    except OSError as error:
+        raise disk_error(error, store.uploads) from None
+    with suppress(OSError):  # a full disk; the note of a file that is gone means nothing, and `qa check` drops it
+        _note_uploaders(store, {**_uploaders(store), name: None})
 
 
 def forget_gone(store: Store) -> list[str]:

@@ -18,8 +18,10 @@ from typing import Any
 import pytest
 
 from qa import indexing
+from qa.check import check_store
+from qa.config import Config
 from qa.errors import FolderError, QAError, StoreError
-from qa.indexing import Store
+from qa.indexing import Store, forget_store
 from qa.library import Library
 from tests.stores import Folder, TextEmbedder, equals_folder, fill, published_is_complete, run
 
@@ -317,15 +319,56 @@ def test_a_store_inside_the_documents_folder_is_refused(tmp_path: Path) -> None:
         run(store)
 
 
-def test_a_folder_of_other_things_is_not_taken_for_a_store(tmp_path: Path) -> None:
+OPENING: dict[str, Callable[[Path, Path], Any]] = {
+    "indexing": Store,
+    "checking": lambda place, docs: check_store(place, docs, Config(data_dir=place, threads=1)),
+    "erasing": lambda place, _docs: forget_store(place),
+}
+
+
+@pytest.mark.parametrize("how", OPENING)
+def test_a_folder_of_other_things_is_not_taken_for_a_store(tmp_path: Path, how: str) -> None:
     docs = fill(tmp_path / "docs", {"a.txt": "The harbour.\n"})
-    other = fill(tmp_path / "home", {"diary.txt": "mine", "vectors/mine.txt": "mine"})
-    os.chmod(other, 0o755)
+    files = {"diary.txt": "mine", "uploads/mine.txt": "mine", "conversations/me/half.partial": "mine"}
+    other = fill(tmp_path / "home", files)
+    os.utime(other / "conversations/me/half.partial", (1, 1))
+    for path in (other, *other.rglob("*")):
+        os.chmod(path, 0o755)
     with pytest.raises(StoreError, match=r"is not a store \(it holds diary.txt\)") as caught:
-        Store(other, docs)
+        OPENING[how](other, docs)
     one_line(caught.value)
-    assert stat.S_IMODE(other.stat().st_mode) == 0o755, "the mode of a folder that is not ours was changed"
-    assert sorted(path.name for path in other.rglob("*")) == ["diary.txt", "mine.txt", "vectors"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (other, *other.rglob("*"))} == {0o755}
+    assert {name: (other / name).read_text() for name in files} == files
+
+
+@pytest.mark.parametrize("how", OPENING)
+def test_a_file_is_not_taken_for_a_store(tmp_path: Path, how: str) -> None:
+    docs = fill(tmp_path / "docs", {"a.txt": "The harbour.\n"})
+    file = tmp_path / "diary.txt"
+    file.write_text("mine")
+    os.chmod(file, 0o644)
+    with pytest.raises(StoreError) as caught:
+        OPENING[how](file, docs)
+    one_line(caught.value)
+    assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == ("mine", 0o644)
+
+
+def test_erasing_and_checking_behind_a_closed_door_are_one_line(home: Path) -> None:
+    with nobody():
+        docs, place = indexed(home)
+        (place / "uploads").mkdir()
+        (place / "uploads" / "b.txt").write_text("mine")
+        close_door(place / "uploads", 0o500)
+        with pytest.raises(StoreError, match="Permission denied") as caught:
+            forget_store(place)
+        one_line(caught.value)
+        close_door(place / "uploads", 0o700)
+        assert forget_store(place)
+    if not os.geteuid():
+        place.mkdir(mode=0o755)  # of another owner
+        with nobody(), pytest.raises(StoreError, match="not permitted") as caught:
+            check_store(place, docs, Config(data_dir=place, threads=1))
+        one_line(caught.value)
 
 
 @pytest.mark.parametrize("docs", ["no", "a.txt"])

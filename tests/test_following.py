@@ -198,11 +198,11 @@ def test_progress_is_measured_from_its_beginning(docs: Path) -> None:
     now = iter((100.0, 102.0, 104.0))
     lines: list[tuple[str, bool]] = []
     progress = measured(lambda *line: lines.append(line), clock=lambda: next(now))
-    progress(1, 2, 10)
-    progress(2, 2, 20)
+    progress(1, 2, 10, "files")
+    progress(2, 2, 20, "vectors")
     assert lines == [
         ("Indexing 1/2 files, 10 passages, 5 a second, about 2 s left", False),
-        ("Indexing 2/2 files, 20 passages, 5 a second", True),
+        ("Indexing 2/2 vectors, 20 passages, 5 a second", True),
     ]
 
 

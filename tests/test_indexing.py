@@ -939,6 +939,38 @@ def test_forget_erases_a_store_and_nothing_else(store: Store, docs: Path, tmp_pa
         equals_folder(again, docs)
 
 
+def test_a_store_is_erased_to_its_end_whenever_that_was_broken_off(
+    store: Store, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(store)
+    store.close()
+    (store.path / "uploads").mkdir()
+    (store.path / "uploads" / "mine.txt").write_text("mine")
+    erase = Path.unlink
+    for allowed in range(4):
+        room = iter(range(allowed))
+
+        def until_killed(path: Path, missing_ok: bool = False, room: Iterator[int] = room) -> None:
+            if next(room, None) is None:
+                raise KeyboardInterrupt
+            erase(path, missing_ok)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "unlink", until_killed)
+            with pytest.raises(KeyboardInterrupt):
+                forget_store(store.path)
+    assert forget_store(store.path)
+    assert not store.path.exists()
+
+
+def test_a_store_behind_a_link_is_erased_with_the_link(store: Store, tmp_path: Path) -> None:
+    run(store)
+    (tmp_path / "link").symlink_to(store.path)
+    assert forget_store(tmp_path / "link")
+    assert not store.path.exists()
+    assert not (tmp_path / "link").is_symlink()
+
+
 def test_damage_is_not_taken_for_an_old_version(store: Store, docs: Path) -> None:
     run(store)
     store.close()

@@ -1,5 +1,6 @@
 """Uploads: kept in the store under a safe name, indexed beside the folder, dropped only by a person."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa import indexing
+from qa import indexing, uploads
 from qa.assistant import Assistant
 from qa.config import Config
 from qa.documents import File, read_document
@@ -244,6 +245,19 @@ def test_an_old_upload_is_back_though_others_sweep_meanwhile(
         assistant.add_upload("garden.txt", b"Something else.")
     assert kept.read_text() == GARDEN
     assert kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_upload_is_deleted_from_a_full_disk(assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = assistant.add_upload("b.txt", b"The ferry costs 3 euros.", owner="ann").path
+
+    def full(_path: Path, _data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(uploads, "_write", full)
+        assistant.delete_upload(path, owner="ann")
+    assert path not in [one.path for one in assistant.documents()]
+    assistant.add_upload("b.txt", b"The ferry costs 4 euros.", owner="ben")
 
 
 def test_a_full_disk_is_one_line(assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
