@@ -1,6 +1,8 @@
 """The reader at answer time: where spans may lie, what is read alone is read the same in company, damaged weights."""
 
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+from pydantic import PrivateAttr
 
 from qa.embed import MODELS, open_tokenizer
 from qa.errors import ModelError
 from qa.reader.encode import QUESTION_TOKENS, WINDOW_TOKENS, Encoded, Encoder
-from qa.reader.reader import FILES, MODEL, CrossEncoder, answer_span, load_calibration, model_sha256
+from qa.reader.reader import FILES, MODEL, CrossEncoder, Reading, answer_span, load_calibration, model_sha256
 
 TEXT = "Opening hours\nThe pool opens at nine. Dogs are not allowed in the pool. Adults pay 12 euros."
 
@@ -82,6 +85,39 @@ def test_best_first_and_the_same_in_any_company(reader: CrossEncoder) -> None:
     assert together[0].node.node_id == alone.node.node_id
     assert together[0].score == alone.score
     assert [one.score for one in together] == sorted((one.score or 0.0 for one in together), reverse=True)
+
+
+class Counting(CrossEncoder):
+    """Notes how many passages are read at the same time, and by which weights."""
+
+    _reading: list[int] = PrivateAttr(default_factory=list)
+    _most: int = PrivateAttr(default=0)
+    _sessions: set[int] = PrivateAttr(default_factory=set)
+
+    def read(self, question: str, hit: NodeWithScore) -> Reading | None:
+        """As it is, noted."""
+        self._reading.append(1)
+        self._most = max(self._most, len(self._reading))
+        self._sessions.add(id(self.load()[0]))
+        try:
+            return super().read(question, hit)
+        finally:
+            self._reading.pop()
+
+
+def test_all_who_ask_share_the_threads_and_the_weights(reader: CrossEncoder) -> None:
+    """So memory does not grow with their number."""
+    shared, together = Counting(threads=2), threading.Barrier(8)  # type: ignore[call-arg]
+
+    def ask(_: int) -> list[float | None]:
+        together.wait()
+        return [one.score for one in read(shared, "When does the pool open?", *(hit(offset=n) for n in (1, 2, 3)))]
+
+    with ThreadPoolExecutor(8) as askers:
+        scores = list(askers.map(ask, range(8)))
+    assert shared._most == 2
+    assert len(shared._sessions) == 1
+    assert scores == [[one.score for one in read(reader, "When does the pool open?", hit(), hit(), hit())]] * 8
 
 
 def test_nothing_to_read_gives_nothing(reader: CrossEncoder) -> None:
