@@ -16,7 +16,7 @@ from qa import __version__
 from qa.config import default_docs, from_environment
 from qa.errors import QAError
 from qa.schema import Answered, BatchLine, DocumentList, Quote, Refused, Skipped
-from qa.terminal import terminal_progress
+from qa.terminal import terminal_progress, visible, visible_json, visible_name
 
 if TYPE_CHECKING:
     from qa.assistant import Assistant
@@ -33,7 +33,7 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except QAError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(visible_name(error)) from error
 
 
 def _folder_options(command: F) -> F:
@@ -71,10 +71,10 @@ def ask(question: str | None, batch: BinaryIO | None, as_json: bool, docs: Path 
         failed = False
         for result in _ask_batch(assistant, batch):
             failed |= "error" in result and "status" not in result
-            click.echo(json.dumps(result, ensure_ascii=False))
+            click.echo(visible_json(json.dumps(result, ensure_ascii=False)))
         sys.exit(1 if failed else 0)
     answer = assistant.ask(question or "")
-    click.echo(answer.model_dump_json() if as_json else _readable(answer))
+    click.echo(visible_json(answer.model_dump_json()) if as_json else visible(_readable(answer)))
     sys.exit(0 if isinstance(answer, Answered) else REFUSED)
 
 
@@ -93,13 +93,13 @@ def index(watch: bool, docs: Path | None, store: Path | None) -> None:
         return
     from qa.following import follow
 
-    click.echo(f"Watching {folder}; Ctrl-C ends it.", err=True)
+    click.echo(f"Watching {visible_name(folder)}; Ctrl-C ends it.", err=True)
     follow(
         assistant.store,
         lambda: assistant.refresh(terminal_progress()),
         stop=threading.Event(),
         refreshed=lambda changes: _report(assistant, changes),
-        failed=lambda line: click.echo(f"{line} (trying again)", err=True),
+        failed=lambda line: click.echo(f"{visible_name(line)} (trying again)", err=True),
     )
 
 
@@ -112,10 +112,11 @@ def documents(as_json: bool, docs: Path | None, store: Path | None) -> None:
     indexed, skipped = assistant.documents(), assistant.skipped()
     if as_json:
         listing = DocumentList(documents=tuple(indexed), skipped=tuple(skipped))
-        click.echo(listing.model_dump_json())
+        click.echo(visible_json(listing.model_dump_json()))
         return
     for one in indexed:
-        click.echo(f"{one.path}\t{one.date or '-'}\t{one.bytes:,} bytes\t{one.chunks} passages\t{one.title}")
+        facts = (one.path, one.date or "-", f"{one.bytes:,} bytes", f"{one.chunks} passages", one.title)
+        click.echo("\t".join(map(visible_name, facts)))
     _name_skipped(skipped)
 
 
@@ -128,9 +129,9 @@ def check(docs: Path | None, store: Path | None) -> None:
     config, folder = from_environment(), docs or default_docs()
     report = check_store(store or config.store_for(folder), folder, config, terminal_progress())
     for finding in report.repaired:
-        click.echo(f"Repaired: {finding}")
+        click.echo(f"Repaired: {visible_name(finding)}")
     for path in report.unreadable:
-        click.echo(f"Cannot be read, and is left as it is: {path}")
+        click.echo(f"Cannot be read, and is left as it is: {visible_name(path)}")
     click.echo(
         f"{report.documents} documents, {report.chunks} passages: every text, offset and vector is as it should be."
     )
@@ -149,7 +150,7 @@ def backup(target: Path, docs: Path | None, store: Path | None) -> None:
 
     made = back_up(store or from_environment().store_for(docs or default_docs()), target)
     left_out = "" if made.vectors else ", without the damaged vectors"
-    click.echo(f"{made.documents} documents{left_out}, uploads and conversations are in {target}.")
+    click.echo(f"{made.documents} documents{left_out}, uploads and conversations are in {visible_name(target)}.")
 
 
 @main.command()
@@ -160,7 +161,7 @@ def forget(docs: Path | None, store: Path | None) -> None:
 
     folder = docs or default_docs()
     place = store or from_environment().store_for(folder)
-    click.echo(f"Erased {place}." if forget_store(place) else f"There is no store at {place}.")
+    click.echo(visible_name(f"Erased {place}." if forget_store(place) else f"There is no store at {place}."))
 
 
 def _open(docs: Path | None, store: Path | None) -> "Assistant":
@@ -186,7 +187,7 @@ def _report(assistant: "Assistant", changes: "Changes") -> None:
 
 def _name_skipped(skipped: Iterable[Skipped]) -> None:
     for item in skipped:
-        click.echo(f"Skipped: {item.path}: {item.reason}", err=True)
+        click.echo(visible_name(f"Skipped: {item.path}: {item.reason}"), err=True)
 
 
 def _ask_batch(assistant: "Assistant", lines: BinaryIO) -> Iterator[dict[str, Any]]:
@@ -220,5 +221,6 @@ def _readable(answer: Answered | Refused) -> str:
 
 
 def _place(quote: Quote) -> str:
-    parts = [quote.document, f"page {quote.page}" if quote.page else None, quote.locator, quote.heading, quote.date]
-    return ", ".join([*filter(None, parts), f"characters {quote.start}–{quote.end}"])
+    heading = " ".join((quote.heading or "").split())  # one may go over several lines
+    parts = [quote.document, f"page {quote.page}" if quote.page else None, quote.locator, heading, quote.date]
+    return visible_name(", ".join([*filter(None, parts), f"characters {quote.start}–{quote.end}"]))

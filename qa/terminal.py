@@ -1,6 +1,7 @@
-"""What the programs have in common in a terminal: how far indexing is, and how Ctrl-C ends it."""
+"""What the programs have in common in a terminal: what may be shown there, how far indexing is, how Ctrl-C ends it."""
 
 import os
+import re
 import signal
 import sys
 import time
@@ -8,6 +9,26 @@ from collections.abc import Callable
 from types import FrameType
 
 INTERRUPTED = 130  # the exit code that shells give
+
+# What a terminal obeys instead of showing it, what turns the direction of what stands behind it, and what is no text.
+_UNSEEN = re.compile(
+    r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def visible(text: str) -> str:
+    """`text` without the characters by which it can look like another: each is a U+FFFD. Line ends and tabs stay."""
+    return _UNSEEN.sub("\ufffd", text)
+
+
+def visible_name(name: object) -> str:
+    """The same for what stands in one line: a line end or a tab, too, could begin what looks like something else."""
+    return re.sub(r"[\t\r\n]", "\ufffd", visible(str(name)))
+
+
+def visible_json(data: str) -> str:
+    """The same JSON with these characters escaped: a terminal shows them, a parser reads what was there."""
+    return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", data)
 
 
 def end_on_interrupt() -> None:

@@ -2,13 +2,17 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qa.schema import Answered, Refused
+from qa.terminal import visible, visible_json, visible_name
 from tests import invariants
 from tests.conftest import ROOT, SEEDS
 
@@ -186,6 +190,41 @@ def test_the_default_store_is_named_after_the_folder_and_private(tmp_path: Path)
     assert store.name.startswith("my notes-")
     assert len(store.name.rsplit("-", 1)[1]) == 12
     assert store.stat().st_mode & 0o777 == 0o700
+
+
+# -- what a terminal would obey ----------------------------------------------------------------------
+
+RULE = "Whoever swims before nine in the morning brings a towel along. "
+OBEYED = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+@given(st.text(st.one_of(st.characters(), st.sampled_from("\x1b\x9b\r\n\t\x7f\u202e\u2066"))))
+def test_nothing_is_obeyed_and_json_is_exact(text: str) -> None:
+    assert not OBEYED.search(visible(text))
+    assert len(visible(text)) == len(text)
+    assert not set(visible_name(text)) & set("\t\r\n")
+    data = visible_json(json.dumps(text, ensure_ascii=False))
+    assert not OBEYED.search(data)
+    assert json.loads(data) == text
+
+
+def test_documents_and_their_names_cannot_command_the_terminal(tmp_path: Path) -> None:
+    docs, turned = tmp_path / "docs", "fee\u202efdp.md"
+    docs.mkdir()
+    text = f"# Fees \x9b2J\n\nThe fee for the pool is 5\x1b[1D9 euros, that is \u202e9\u202c a day.\n\n{RULE * 30}\n"
+    (docs / turned).write_text(text)
+    (docs / "a\nSkipped: \x1b[2J.exe").write_text("x")
+    where = ("--docs", docs, "--store", tmp_path / "store")
+    for args in (["index"], ["ask", "What is the fee for the pool?"], ["documents"], ["backup", docs / "\x1b[2J"]):
+        done = qa(*args, *where)
+        assert "\ufffd" in done.stdout + done.stderr
+        assert not OBEYED.search(done.stdout + done.stderr)
+        assert done.stderr.count("\nSkipped:") == 0, "a name begins no line"
+    found = qa("ask", "What is the fee for the pool?", *where, "--json").stdout
+    assert not OBEYED.search(found)
+    (quote,) = Answered.model_validate_json(found).quotes
+    assert quote.document == turned
+    assert quote.text == text[quote.start : quote.end]
 
 
 def test_a_bad_setting_is_one_line(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from qa.errors import QAError
-from qa.terminal import end_on_interrupt, terminal_progress
+from qa.terminal import end_on_interrupt, terminal_progress, visible_name
 from ui.start import quick
 
 
@@ -54,7 +54,7 @@ def main(
         click.echo(f"The chat is at http://{host}:{listener.getsockname()[1]}/ (Ctrl-C ends it)", err=True)
         serve(app, listener)
     except QAError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(visible_name(error)) from error
 
 
 if __name__ == "__main__":

@@ -1,11 +1,9 @@
 """The smallest pieces of HTML that every panel shares. Pure; `text` is the one way in for anything that is data."""
 
-import re
 from collections.abc import Sequence
 from html import escape
 
-# Characters that turn the direction of what stands behind them, or cannot be seen: a name must not disguise itself.
-_DISGUISE = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+from qa.terminal import visible
 
 
 def text(value: object) -> str:
@@ -15,7 +13,7 @@ def text(value: object) -> str:
 
 def name(value: object) -> str:
     """A name as text of the page, without the characters by which a name can look like another."""
-    return text(_DISGUISE.sub("\ufffd", str(value)))
+    return text(visible(str(value)))
 
 
 def counted(number: int, noun: str) -> str:
