@@ -1,5 +1,6 @@
 """Files that a person uploaded: kept in the store under a safe name, dropped only by a person."""
 
+import hashlib
 import json
 import os
 import re
@@ -19,14 +20,24 @@ from qa.indexing import INCOMING, UPLOADERS, UPLOADS, Store
 WAIT_S = 60.0  # for another run of indexing to end
 MAX_UPLOADS = 1000
 NAME_BYTES = 120
+HASH_CHARS = 8
 
 
 def safe_name(name: str) -> str:
-    """A plain file name for whatever a browser calls its file: letters, digits and `. _ - ( )`, never hidden."""
+    """A plain file name for whatever a browser calls its file: letters, digits and `. _ - ( )`, never hidden.
+
+    What had to be altered or cut ends in a hash of what it was: other names stay other names.
+    """
     base = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
     plain = re.sub(r"[^\w.() -]+", "_", base.encode("utf-8", "ignore").decode()).strip(" .")
     stem, dot, ending = plain.rpartition(".")
     stem, ending = (stem, dot + ending) if dot and len(ending) < 10 else (plain, "")
+    digest = hashlib.sha256(base.encode("utf-8", "surrogatepass")).hexdigest()
+    plain = _cut(stem, ending)
+    return plain if plain == base else _cut(stem, f"-{digest[:HASH_CHARS]}{ending}")
+
+
+def _cut(stem: str, ending: str) -> str:
     room = NAME_BYTES - len(ending.encode())
     return (stem.encode()[:room].decode("utf-8", "ignore").strip(" .") or "upload") + ending
 

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import re
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -129,14 +131,14 @@ def test_a_changed_text_is_not_given(assistant: Assistant) -> None:
     [
         ("../../etc/passwd.txt", "passwd.txt"),
         ("C:\\Users\\me\\notes.md", "notes.md"),
-        ("<img src=x onerror=alert(1)>.txt", "_img src_x onerror_alert(1)_.txt"),
-        ("..", "upload"),
-        ("", "upload"),
-        (".qaignore", "qaignore"),
+        ("<img src=x onerror=alert(1)>.txt", "_img src_x onerror_alert(1)_-24020bf3.txt"),
+        ("..", "upload-5ec1f7e7"),
+        ("", "upload-e3b0c442"),
+        (".qaignore", "qaignore-c17cefa6"),
         ("ünïcode 战俘.txt", "ünïcode 战俘.txt"),
-        ("a\u202etxt.exe", "a_txt.exe"),
-        ("x" * 300 + ".txt", "x" * 116 + ".txt"),
-        ("a." + "b" * 300, "a." + "b" * 118),
+        ("a\u202etxt.exe", "a_txt-292f27d2.exe"),
+        ("x" * 300 + ".txt", "x" * 107 + "-6ce2705d.txt"),
+        ("a." + "b" * 300, "a." + "b" * 109 + "-b9a3db3f"),
     ],
 )
 def test_safe_names(name: str, safe: str) -> None:
@@ -152,6 +154,21 @@ def test_a_safe_name_is_one_visible_file(name: str) -> None:
     assert len(safe.encode()) <= 200
     assert not set(safe) & set("<>&\"'`$/\\\0\n\r")
     assert safe_name(safe) == safe
+
+
+@given(
+    st.text(max_size=80), st.sampled_from(["?", "/..", " ", "\u202e", "战" * 60, "."]), st.sampled_from(["", ".pdf"])
+)
+def test_other_names_stay_other_names(name: str, odd: str, ending: str) -> None:
+    names = {unicodedata.normalize("NFC", one) for one in (name, name + odd, name + odd + "1", name + odd + "2")}
+    names = {re.split(r"[/\\]", one + ending)[-1] for one in names}
+    assert len({safe_name(one) for one in names}) == len(names)
+
+
+def test_long_names_that_begin_alike_replace_nothing(assistant: Assistant) -> None:
+    for year in (2023, 2024):
+        assistant.add_upload(f"{'Протокол общего собрания жильцов ' * 3}{year}.txt", f"The minutes of {year}.".encode())
+    assert len(assistant.documents()) == 3
 
 
 def test_with_log_in_only_the_uploader_replaces_and_deletes(assistant: Assistant) -> None:
