@@ -172,21 +172,36 @@ def shorten(text: str, chars: int = TITLE_CHARS) -> str:
 
 
 def _walk(root: Path, skipped: list[Skipped]) -> Iterator[Path]:
-    def unreadable(error: OSError) -> None:
-        if Path(error.filename) == root:  # it was there a moment ago: unmounted, not empty
-            raise FolderError(f"{root} cannot be read ({error.strerror}); allow reading it and try again.")
-        leave_out(Path(error.filename), _why(error))
+    """The files below the folder, however deep; not with `os.walk`, which is recursive before Python 3.12."""
 
     def leave_out(folder: Path, reason: str) -> None:
         skipped.append(Skipped(path=_printable(folder.relative_to(root).as_posix()) + "/", reason=reason))
 
-    for base, folders, names in os.walk(root, onerror=unreadable):
-        for name in sorted(folders):
-            place = Path(base, name)
-            if name.startswith(".") or place.is_symlink():
-                leave_out(place, "hidden" if name.startswith(".") else "a link to a folder is not followed")
-                folders.remove(name)
-        yield from (Path(base, name) for name in names if name != IGNORE_FILE)
+    folders = [root]
+    while folders:
+        base = folders.pop()
+        if base != root and (base.name.startswith(".") or base.is_symlink()):
+            leave_out(base, "hidden" if base.name.startswith(".") else "a link to a folder is not followed")
+            continue
+        try:
+            with os.scandir(base) as entries:
+                found = [(Path(entry.path), _is_folder(entry)) for entry in entries]
+        except OSError as error:
+            if base == root:  # it was there a moment ago: unmounted, not empty
+                raise FolderError(
+                    f"{root} cannot be read ({error.strerror}); allow reading it and try again."
+                ) from None
+            leave_out(base, _why(error))
+            continue
+        folders += (path for path, is_folder in found if is_folder)
+        yield from (path for path, is_folder in found if not is_folder and path.name != IGNORE_FILE)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of links
+        return False
 
 
 def _left_out(path: Path, name: str, root: Path, ignored: list[str]) -> str | None:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -388,6 +389,21 @@ def test_what_is_left_out_is_kept_with_its_reason(tmp_path: Path) -> None:
     }
     assert found.keys() == expected.keys()
     assert not [path for path in expected if expected[path] not in found[path]]
+
+
+def test_folders_may_be_nested_deeper_than_calls(tmp_path: Path) -> None:
+    write(tmp_path, {"b.txt": "b"})
+    folders = [tmp_path.joinpath(*"d" * depth) for depth in range(1, sys.getrecursionlimit() + 200)]
+    for folder in folders:
+        folder.mkdir()
+    (folders[-1] / "a.txt").write_text("a")
+    files, skipped = list_files(tmp_path)
+    assert [file.path for file in files] == [tmp_path / "b.txt", folders[-1] / "a.txt"]
+    assert skipped == []
+    assert read_document(files[1], max_file_mb=1).text == "a"
+    files[1].path.unlink()
+    for folder in reversed(folders):  # pytest, too, would go down by calls
+        folder.rmdir()
 
 
 IGNORED = [
