@@ -16,6 +16,7 @@ from qa.schema import Document, Skipped
 
 IGNORE_FILE = ".qaignore"
 TITLE_CHARS = 120
+LINK_OUT = "a link out of the folder is not followed"
 LABEL_CHARS = 1000  # how far down a labelled date may stand
 
 _MONTHS = "january february march april may june july august september october november december".split()
@@ -53,6 +54,7 @@ class File:
     path: Path
     name: str  # relative, with `/`
     signature: tuple[int, int, int]  # bytes, mtime in ns, inode
+    root: Path | None = None  # the folder it was listed in; it is not read from anywhere else
 
 
 def list_files(folder: Path) -> tuple[list[File], list[Skipped]]:
@@ -85,7 +87,7 @@ def list_files(folder: Path) -> tuple[list[File], list[Skipped]]:
         except OSError as error:
             skipped.append(Skipped(path=name, reason=_why(error)))
             continue
-        files.append(File(path, name, signature(info)))
+        files.append(File(path, name, signature(info), root))
     if _identity(root) != identity:  # files that were not found then are not gone
         raise FolderError(f"{folder} does not exist any more, or was replaced meanwhile; put it back and try again.")
     return sorted(files, key=lambda file: file.name), sorted(skipped, key=lambda item: item.path)
@@ -107,7 +109,7 @@ def signature(info: os.stat_result) -> tuple[int, int, int]:
 
 def read_document(file: File, *, max_file_mb: float) -> Document:
     """The file's document; raises DocumentError with a reason that a person can act on."""
-    data = _read_bytes(file.path, max_file_mb)
+    data = _read_bytes(file.path, max_file_mb, file.root)
     if not data.strip():
         raise DocumentError("is empty")
     found = extract(data, file.path.suffix.lower())
@@ -214,7 +216,7 @@ def _left_out(path: Path, name: str, root: Path, ignored: list[str]) -> str | No
         return f"left out by {IGNORE_FILE}"
     try:
         if path.is_symlink() and not path.resolve(strict=True).is_relative_to(root):
-            return "a link out of the folder is not followed"
+            return LINK_OUT
         if not stat.S_ISREG(path.stat().st_mode):
             return "is not a regular file"
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
@@ -258,18 +260,25 @@ def _why(error: OSError | RuntimeError) -> str:
     )
 
 
-def _read_bytes(path: Path, max_file_mb: float) -> bytes:
+def _read_bytes(path: Path, max_file_mb: float, root: Path | None = None) -> bytes:
+    """The file's bytes; with a `root`, only where it lies inside, whatever has become a link since it was listed."""
     limit = int(max_file_mb * 1_000_000)
+    no_link = getattr(os, "O_NOFOLLOW", 0) if root else 0
 
     def at_once(name: str, flags: int) -> int:  # a pipe put in the file's place must not hang the run
-        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+        return os.open(name, flags | no_link | getattr(os, "O_NONBLOCK", 0))
 
     try:
-        with open(path, "rb", opener=at_once) as file:
+        real = path.resolve(strict=True) if root else path
+        if root and not real.is_relative_to(root):
+            raise DocumentError(LINK_OUT)
+        with open(real, "rb", opener=at_once) as file:
+            if root and real.resolve() != real:  # a folder has become a link just now
+                raise DocumentError(LINK_OUT)
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise DocumentError("is not a regular file")
             data = file.read(limit + 1)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
         raise DocumentError(_why(error)) from None
     if len(data) > limit:
         raise DocumentError(f"is larger than {max_file_mb:g} MB; split it or raise QA_MAX_FILE_MB")

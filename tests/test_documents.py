@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from qa import documents
 from qa.documents import (
     IGNORE_FILE,
+    LINK_OUT,
     TITLE_CHARS,
     File,
     iso_date,
@@ -523,3 +524,30 @@ def test_a_file_may_change_between_listing_and_reading(tmp_path: Path, replace: 
     with pytest.raises(DocumentError, match=reason):
         read_document(file, max_file_mb=1)
     assert len(os.listdir("/proc/self/fd")) == open_before, "a descriptor was left open"
+
+
+@pytest.mark.parametrize("become", ["a.txt", "sub", "sub/b.txt", "in.txt"])
+def test_what_becomes_a_link_out_of_the_folder_is_not_read(tmp_path: Path, become: str) -> None:
+    outside = write(tmp_path / "outside", {"secret.txt": "secret", "b.txt": "secret"})
+    docs = write(tmp_path / "docs", {"a.txt": "a", "sub/b.txt": "b"})
+    (docs / "in.txt").symlink_to("sub/b.txt")
+    files = list_files(docs)[0]
+    assert [read_document(file, max_file_mb=1).text for file in files] == ["a", "b", "b"]
+    (docs / become).rename(tmp_path / "away")
+    (docs / become).symlink_to(outside if become == "sub" else outside / "secret.txt")
+    told = []
+    for file in files:
+        try:
+            assert read_document(file, max_file_mb=1).text in "ab"
+        except DocumentError as error:
+            told.append((file.name, str(error)))
+    lost = [file.name for file in files if become in file.name or (file.name == "in.txt" and "sub" in become)]
+    assert told == [(name, LINK_OUT) for name in lost]
+
+
+def test_a_file_that_becomes_a_link_inside_the_folder_is_read(tmp_path: Path) -> None:
+    write(tmp_path, {"a.txt": "a", "b.txt": "b"})
+    file = list_files(tmp_path)[0][0]
+    (tmp_path / "a.txt").unlink()
+    (tmp_path / "a.txt").symlink_to("b.txt")
+    assert read_document(file, max_file_mb=1).text == "b"
