@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from qa.errors import DocumentError, FolderError
+from qa.errors import DocumentError, FolderError, UnreadableError
 from qa.formats import READERS, Extract, extract
 from qa.schema import Document, Skipped
 
@@ -279,7 +279,7 @@ def _read_bytes(path: Path, max_file_mb: float, root: Path | None = None) -> byt
                 raise DocumentError("is not a regular file")
             data = file.read(limit + 1)
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
-        raise DocumentError(_why(error)) from None
+        raise UnreadableError(_why(error)) from None
     if len(data) > limit:
         raise DocumentError(f"is larger than {max_file_mb:g} MB; split it or raise QA_MAX_FILE_MB")
     return data

@@ -3,6 +3,7 @@
 QAError
 ├── FolderError        the documents folder is missing, unreadable or not a folder
 ├── DocumentError      one file cannot be read; it is skipped with this reason
+│   └── UnreadableError the system does not hand it out now; the same file may be readable later
 ├── StoreError         the store cannot be opened, read or written
 │   ├── StoreBusy      another process is writing
 │   └── StoreDamaged   the library's own data are damaged
@@ -23,6 +24,10 @@ class FolderError(QAError):
 
 class DocumentError(QAError):
     """One file cannot be read; the rest is indexed."""
+
+
+class UnreadableError(DocumentError):
+    """The system does not hand the file out now; the same file may be readable later."""
 
 
 class StoreError(QAError):

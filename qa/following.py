@@ -4,6 +4,7 @@ It lists the folder now and then instead of asking the system to tell: that work
 included, and outlives a folder that is unmounted, moved away and put back.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from qa.schema import Skipped
 
 LOOK_S = 2.0  # between two looks …
 SHARE = 20  # … or so many times as long as a look takes, in a large folder
+AGAIN_S = 60.0  # until a file that could not be read is tried again: no listing shows that it can be
 SETTLE_S = 0.2  # until a folder that changes just now is looked at once more
 LOOKS = 25  # then it is indexed as it is
 
@@ -37,15 +39,17 @@ def follow(
     seen: Listing | None = None
     told = ""
     first = True
+    again_at = math.inf
     while not stop.is_set():
         began = time.monotonic()
         pause_s = LOOK_S
         try:
             now = list_all(store)
             pause_s = max(LOOK_S, SHARE * (time.monotonic() - began))
-            if now != seen:
+            if now != seen or time.monotonic() >= again_at:
                 now = _at_rest(store, now, stop)
                 changes = refresh()
+                again_at = time.monotonic() + AGAIN_S if changes.unreadable else math.inf
                 seen = now if _is_settled(now) else None
                 if changes or first:
                     refreshed(changes)

@@ -24,7 +24,7 @@ from qa.config import Config
 from qa.disk import disk_error
 from qa.documents import File, list_files, read_document
 from qa.embed import PackagedEmbedding
-from qa.errors import DocumentError, FolderError, StoreError
+from qa.errors import DocumentError, FolderError, StoreError, UnreadableError
 from qa.library import VERSION as LIBRARY_VERSION
 from qa.library import Library
 from qa.schema import Document, Skipped
@@ -56,6 +56,7 @@ class Changes:
     replaced: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    unreadable: tuple[str, ...] = ()  # of the skipped: what a later run may be able to read as it is
     embedded: int = 0
 
     def __bool__(self) -> bool:
@@ -128,6 +129,7 @@ def sync(
         to_do = [file for file in files if before.get(file.name) != file.signature]
         now_ns = time.time_ns()
         done = 0
+        unreadable = []
 
         def tell(embedded: int) -> None:
             if progress:
@@ -144,6 +146,8 @@ def sync(
                     if not store.docs.is_dir():  # it is the folder that is gone
                         raise FolderError(f"{store.docs} does not exist any more; put it back and try again.") from None
                     skipped.append(Skipped(path=file.name, reason=str(error)))
+                    if isinstance(error, UnreadableError):
+                        unreadable.append(file.name)
                     library.drop([file.name])
         skipped = _merged([*skipped, *library.partly_read()])
         if skipped != library.skipped():
@@ -167,6 +171,7 @@ def sync(
             replaced=tuple(sorted(name for name in batch.published if name in before)),
             dropped=tuple(gone),
             skipped=tuple(skipped),
+            unreadable=tuple(unreadable),
             embedded=batch.embedded,
         )
 

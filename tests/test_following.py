@@ -1,5 +1,6 @@
 """A folder that changes while a program runs: noticed, whatever happens to it meanwhile; and Ctrl-C at any moment."""
 
+import errno
 import os
 import random
 import shutil
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -173,6 +175,38 @@ def test_another_writer_and_errors_are_outlived(docs: Path) -> None:
         it.failing = None
         eventually(lambda: len(it.names()) == 3)
         assert it.errors == ["the disk is full.", "ZeroDivisionError: a defect"]
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["the system refuses", "the file is broken"])
+def test_only_what_a_later_run_may_read_is_tried_again(
+    docs: Path, monkeypatch: pytest.MonkeyPatch, broken: bool
+) -> None:
+    fill(docs, {"b.txt": "" if broken else "A ferry crossed the river.\n"})
+    for file in docs.iterdir():
+        os.utime(file, (10**9, 10**9))  # nothing in the listing changes
+    monkeypatch.setattr(following, "AGAIN_S", 0.1)
+    refused = set() if broken else {str(docs / "b.txt")}
+    really = os.open
+
+    def refusing(path: Any, *args: Any, **options: Any) -> int:
+        if str(path) in refused:
+            raise OSError(errno.EIO, "Input/output error", path)
+        return really(path, *args, **options)
+
+    monkeypatch.setattr(os, "open", refusing)
+    with followed(docs) as it:
+        assert [one.path for one in it.reports[0].skipped] == ["b.txt"]
+        runs = it.runs
+        if broken:
+            time.sleep(0.5)
+            assert it.runs == runs
+            return
+        eventually(lambda: it.runs > runs + 1, 10)
+        refused.clear()
+        eventually(lambda: it.names() == ["a.txt", "b.txt"], 10)
+        runs = it.runs
+        time.sleep(0.5)
+        assert it.runs <= runs + 1, "it goes on trying"
 
 
 # -- how far it is -----------------------------------------------------------------------------------
