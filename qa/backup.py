@@ -26,17 +26,18 @@ class Backup:
     vectors: bool
 
 
-def back_up(place: Path, target: Path) -> Backup:
+def back_up(place: Path, target: Path, docs: Path | None = None) -> Backup:
     """Copy the store in `place` to `target`, which must not exist or be empty; raises StoreError or StoreBusy.
 
-    Text and vectors are of one moment. The copy grows beside its place and takes it when it is whole and verified.
+    Nor may it lie in the folder that was indexed last, or in `docs`: the next run would index the conversations. Text
+    and vectors are of one moment. The copy grows beside its place and takes it when it is whole and verified.
     """
     if not (place / "library.sqlite").is_file():
         raise StoreError(f"there is no store at {place}; make one with `qa index`.")
     real = target.resolve()
     partial = real.with_name(real.name + UNFINISHED)
     try:
-        _refuse_unfit(place.resolve(), real)
+        _refuse_unfit(place.resolve(), real, docs)
         partial.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_foreign(partial)
         with hold(FileLock(partial / LOCK), wait_s=0, busy=f"another backup into {target} is under way."):
@@ -55,11 +56,11 @@ def back_up(place: Path, target: Path) -> Backup:
         raise disk_error(error, target) from error
 
 
-def _refuse_unfit(place: Path, target: Path) -> None:
+def _refuse_unfit(place: Path, target: Path, docs: Path | None) -> None:
     if target.is_relative_to(place):
         raise StoreError(f"{target} lies inside the store; pass a folder outside of it.")
-    folder = _folder_of(place)
-    if folder and target.is_relative_to(folder):
+    folders = filter(None, (_folder_of(place), docs and docs.resolve()))
+    if any(target.is_relative_to(folder) for folder in folders):
         raise StoreError(f"{target} lies inside the documents folder; pass a folder outside of it.")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise StoreError(f"{target} is there and not empty; pass a folder that is new or empty.")

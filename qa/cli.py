@@ -148,7 +148,8 @@ def backup(target: Path, docs: Path | None, store: Path | None) -> None:
     """
     from qa.backup import back_up
 
-    made = back_up(store or from_environment().store_for(docs or default_docs()), target)
+    folder = docs or default_docs()
+    made = back_up(store or from_environment().store_for(folder), target, folder)
     left_out = "" if made.vectors else ", without the damaged vectors"
     click.echo(f"{made.documents} documents{left_out}, uploads and conversations are in {visible_name(target)}.")
 

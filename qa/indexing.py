@@ -120,6 +120,7 @@ def sync(
         library = store.library
         before = library.signatures()
         _raise_if_unmounted(store, files, before)
+        _note(store, "folder", str(store.docs.resolve()))  # moved since, or the store restored beside another
         gone = sorted(before.keys() - {file.name for file in files})
         library.drop(gone)
         if not store.vectors.are_sound(library.chunk_ids()[:: max(1, library.count_chunks() // PROBES)]):
@@ -163,7 +164,7 @@ def sync(
             library.set_meta("rebuilding", "")
         if library.meta("complete") is None:
             library.set_meta("complete", "1")
-        _note_device(store)
+        _note(store, "device", _device(store))
         if done := len(to_do):
             tell(batch.embedded)
         return Changes(
@@ -204,9 +205,9 @@ def _raise_if_unmounted(store: Store, files: Sequence[File], before: Iterable[st
         )
 
 
-def _note_device(store: Store) -> None:
-    if store.library.meta("device") != _device(store):
-        store.library.set_meta("device", _device(store))
+def _note(store: Store, name: str, value: str) -> None:
+    if store.library.meta(name) != value:
+        store.library.set_meta(name, value)
 
 
 def _device(store: Store) -> str:

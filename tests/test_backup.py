@@ -149,6 +149,19 @@ def test_what_is_there_is_never_overwritten(assistant: Assistant, tmp_path: Path
     assert stat.S_IMODE((tmp_path / "empty").stat().st_mode) == 0o700
 
 
+def test_a_backup_never_lands_among_documents_wherever_they_are_by_now(assistant: Assistant, tmp_path: Path) -> None:
+    place, moved = assistant.store.path, tmp_path / "moved"
+    assistant.close()
+    assistant.store.docs.rename(moved)
+    with pytest.raises(StoreError, match="inside the documents folder"):
+        back_up(place, moved / "backup", moved)
+    with closing(Store(place, moved)) as store:
+        run(store)
+    with pytest.raises(StoreError, match="inside the documents folder"):
+        back_up(place, moved / "backup")
+    assert sorted(one.name for one in moved.iterdir()) == ["a.txt", "sub"]
+
+
 def back_up_slowly(place: Path, target: Path, report: Any) -> None:
     copy = shutil.copy2
 
