@@ -62,6 +62,8 @@ def _refuse_unfit(place: Path, target: Path, docs: Path | None) -> None:
     folders = filter(None, (_folder_of(place), docs and docs.resolve()))
     if any(target.is_relative_to(folder) for folder in folders):
         raise StoreError(f"{target} lies inside the documents folder; pass a folder outside of it.")
+    if os.path.ismount(target):  # the copy would grow on another disk, and cannot take its place
+        raise StoreError(f"{target} is where a disk is mounted; pass a folder inside it.")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise StoreError(f"{target} is there and not empty; pass a folder that is new or empty.")
 

@@ -133,6 +133,7 @@ def test_what_is_there_is_never_overwritten(assistant: Assistant, tmp_path: Path
         (place / "deep", "inside the store"),
         (docs, "inside the documents folder"),
         (docs / "deep" / "er", "inside the documents folder"),
+        (Path("/proc"), "a disk is mounted; pass a folder inside it"),
     ):
         with pytest.raises(StoreError, match=reason) as caught:
             back_up(place, target)
