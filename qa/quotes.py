@@ -48,10 +48,9 @@ def quote_spans(
 def make_quotes(library: Library, chosen: Iterable[tuple[NodeWithScore, float]]) -> list[Quote]:
     """A verified quote for each (hit, probability) that has one, in order, the same text only once."""
     quotes: dict[str, Quote] = {}
-    for hit, probability in chosen:
-        quote = _make_quote(library, hit, probability)
-        if quote is None:
-            continue
+    with library.read():  # what another process purges meanwhile is still there for all of them
+        made = [_make_quote(library, hit, probability) for hit, probability in chosen]
+    for quote in filter(None, made):
         key = same_text(quote.text)
         known = quotes.get(key)
         if known is None:

@@ -558,3 +558,37 @@ def test_a_quote_that_fails_is_never_made(shelf: Shelf, monkeypatch: pytest.Monk
     else:
         monkeypatch.setattr(shelf.library, "text", lambda content: "The fee is nine here.")
     assert make_quotes(shelf.library, [(hit, 0.5)]) == []
+
+
+class Purged(Library):
+    """A library from which another process purges everything whenever `step` begins."""
+
+    def __init__(self, other: Library, step: str) -> None:
+        super().__init__(other.path)
+        self.other, self.step = other, step
+
+    def _meanwhile(self, step: str) -> None:
+        if step == self.step:
+            self.other.drop([one.path for one in self.other.documents()])
+            self.other.purge()
+
+    def context(self, content: int, start: int, end: int) -> tuple[str, str]:
+        self._meanwhile("context")
+        return super().context(content, start, end)
+
+    def heading(self, content: int, position: int) -> str | None:
+        self._meanwhile("heading")
+        return super().heading(content, position)
+
+
+@pytest.mark.parametrize("step", ["context", "heading"])
+def test_a_quote_is_of_one_moment(shelf: Shelf, step: str) -> None:
+    shelf.add("a.md", "# Fees\n\n| Name | Price |\n| --- | --- |\n| Rope | 5 |\n| Tent | 90 |\n")
+    shelf.add("b.md", "# Boats\n\nA rope for a boat costs 7.\n")
+    hits = [(hit, 0.5) for hit in (*shelf.hits("Tent"), *shelf.hits("boat"))]
+    expected = make_quotes(shelf.library, hits)
+    assert [(quote.heading, quote.before) for quote in expected] == [("Fees", "| Name | Price |"), ("Boats", "")]
+    library = Purged(shelf.library, step)
+    assert make_quotes(library, hits) == expected
+    assert shelf.library.documents() == []
+    library.close()
