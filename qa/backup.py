@@ -34,10 +34,10 @@ def back_up(place: Path, target: Path, docs: Path | None = None) -> Backup:
     """
     if not (place / "library.sqlite").is_file():
         raise StoreError(f"there is no store at {place}; make one with `qa index`.")
-    real = target.resolve()
-    partial = real.with_name(real.name + UNFINISHED)
     try:
+        real = Path(os.path.realpath(target))  # `resolve` raises for a loop of links, before Python 3.13
         _refuse_unfit(place.resolve(), real, docs)
+        partial = real.with_name(real.name + UNFINISHED)
         partial.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_foreign(partial)
         with hold(FileLock(partial / LOCK), wait_s=0, busy=f"another backup into {target} is under way."):
@@ -53,14 +53,14 @@ def back_up(place: Path, target: Path, docs: Path | None = None) -> Backup:
                 raise
         return made
     except OSError as error:
-        raise disk_error(error, target) from error
+        raise disk_error(error, target, "another folder") from error
 
 
 def _refuse_unfit(place: Path, target: Path, docs: Path | None) -> None:
     if target.is_relative_to(place):
         raise StoreError(f"{target} lies inside the store; pass a folder outside of it.")
-    folders = filter(None, (_folder_of(place), docs and docs.resolve()))
-    if any(target.is_relative_to(folder) for folder in folders):
+    folders = (_folder_of(place), os.path.realpath(docs) if docs else None)
+    if any(folder and target.is_relative_to(folder) for folder in folders):
         raise StoreError(f"{target} lies inside the documents folder; pass a folder outside of it.")
     if os.path.ismount(target):  # the copy would grow on another disk, and cannot take its place
         raise StoreError(f"{target} is where a disk is mounted; pass a folder inside it.")

@@ -1,5 +1,6 @@
 """The command line: `ask`, `index`, `documents`, `check`, `backup`, `forget`. Data on stdout, chatter on stderr."""
 
+import errno
 import gc
 import json
 import logging
@@ -27,13 +28,19 @@ REFUSED = 3  # exit code of `ask`
 
 
 class _Group(click.Group):
-    """Turns the package's own errors into one line and exit code 1."""
+    """Turns the package's own errors, and what the system refuses, into one line and exit code 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except QAError as error:
             raise click.ClickException(visible_name(error)) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # nobody reads on, as in `qa documents | head`
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            line = f"{where}{error.strerror or error}; correct it and try again."
+            raise click.ClickException(visible_name(line)) from error
 
 
 def _folder_options(command: F) -> F:

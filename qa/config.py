@@ -37,9 +37,10 @@ class Config:
 
     def store_for(self, docs: Path) -> Path:
         """Where the store of a documents folder lives, unless `--store` says otherwise."""
-        real = docs.resolve()
+        real = Path(os.path.realpath(docs))  # `resolve` raises for a loop of links, before Python 3.13
         digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:12]
-        return self.data_dir / f"{real.name or 'root'}-{digest}"
+        name = os.fsencode(real.name).decode("utf-8", "replace")  # not all that reads the store takes other bytes
+        return self.data_dir / f"{name or 'root'}-{digest}"
 
 
 def from_environment() -> Config:

@@ -11,12 +11,12 @@ from qa.errors import StoreDamaged, StoreError
 WHAT_CHARS = 120  # of what is wrong with a damaged file
 
 
-def disk_error(error: OSError, place: Path) -> StoreError:
-    """What to tell a person whose system cannot read or write in `place`."""
+def disk_error(error: OSError, place: Path, other: str = "another --store") -> StoreError:
+    """What to tell a person whose system cannot read or write in `place`, for which `other` could be passed."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return StoreError(f"the disk that holds {place} is full; free some space and run again, nothing is lost.")
     reason = error.strerror or error
-    return StoreError(f"{place} cannot be used ({reason}); check its permissions or pass another --store.")
+    return StoreError(f"{place} cannot be used ({reason}); check its permissions or pass {other}.")
 
 
 def sqlite_error(error: sqlite3.Error, path: Path) -> StoreError:

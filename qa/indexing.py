@@ -101,7 +101,7 @@ class Store:
             (self.path / name).unlink(missing_ok=True)
         self.vectors.destroy()
         fresh = Library(self.path / "library.sqlite")
-        fresh.set_meta("folder", str(self.docs.resolve()))
+        fresh.set_meta("folder", _folder(self.docs))
         fresh.set_meta("fingerprint", fingerprint())  # last: what has one is whole
         fresh.close()
 
@@ -120,7 +120,7 @@ def sync(
         library = store.library
         before = library.signatures()
         _raise_if_unmounted(store, files, before)
-        _note(store, "folder", str(store.docs.resolve()))  # moved since, or the store restored beside another
+        _note(store, "folder", _folder(store.docs))  # moved since, or the store restored beside another
         gone = sorted(before.keys() - {file.name for file in files})
         library.drop(gone)
         if not store.vectors.are_sound(library.chunk_ids()[:: max(1, library.count_chunks() // PROBES)]):
@@ -208,6 +208,10 @@ def _raise_if_unmounted(store: Store, files: Sequence[File], before: Iterable[st
 def _note(store: Store, name: str, value: str) -> None:
     if store.library.meta(name) != value:
         store.library.set_meta(name, value)
+
+
+def _folder(docs: Path) -> str:
+    return os.fsencode(docs.resolve()).decode("utf-8", "replace")
 
 
 def _device(store: Store) -> str:
@@ -443,7 +447,9 @@ def raise_unless_store(path: Path, docs: Path) -> None:
     except OSError as error:
         raise FolderError(f"{docs} cannot be read ({error.strerror}); allow reading it and try again.") from None
     try:
-        if path.resolve().is_relative_to(docs.resolve()):
+        if str(path) != os.fsencode(path).decode("utf-8", "replace"):
+            raise StoreError(f"the path {path} is not valid Unicode; pass another --store.")
+        if Path(os.path.realpath(path)).is_relative_to(docs.resolve()):
             raise StoreError(f"the store {path} would lie inside the documents folder; pass a --store outside of it.")
         if path.exists() and not (path / "library.sqlite").exists() and (foreign := foreign_names(path)):
             raise StoreError(f"{path} is not a store (it holds {foreign[0]}); pass another folder as --store.")

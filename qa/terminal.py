@@ -75,7 +75,7 @@ def measured(
 
 def terminal_progress() -> Callable[[int, int, int, str], None] | None:
     """A line that is rewritten while files are indexed; None where nobody would see it."""
-    if not sys.stderr.isatty():
+    if not (sys.stderr and sys.stderr.isatty()):  # None where the process was started without
         return None
 
     def show(line: str, last: bool) -> None:

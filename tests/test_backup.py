@@ -126,6 +126,8 @@ def test_who_asks_waits_for_the_vectors_alone(
 def test_what_is_there_is_never_overwritten(assistant: Assistant, tmp_path: Path) -> None:
     place, docs = assistant.store.path, assistant.store.docs
     full = fill(tmp_path / "full", {"mine.txt": "mine"})
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
     for target, reason in (
         (full, "not empty"),
         (full / "mine.txt", "not empty"),
@@ -134,6 +136,8 @@ def test_what_is_there_is_never_overwritten(assistant: Assistant, tmp_path: Path
         (docs, "inside the documents folder"),
         (docs / "deep" / "er", "inside the documents folder"),
         (Path("/proc"), "a disk is mounted; pass a folder inside it"),
+        (Path("/"), "a disk is mounted; pass a folder inside it"),
+        (loop, r"cannot be used \(.*pass another folder"),
     ):
         with pytest.raises(StoreError, match=reason) as caught:
             back_up(place, target)

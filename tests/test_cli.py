@@ -24,14 +24,16 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cli") / "store"
 
 
-def qa(*args: str | Path, stdin: str | bytes = "", **environment: str) -> subprocess.CompletedProcess[str]:
+def qa(
+    *args: str | Path, stdin: str | bytes = "", cwd: Path = ROOT, **environment: str
+) -> subprocess.CompletedProcess[str]:
     data = stdin.encode() if isinstance(stdin, str) else stdin
     done = subprocess.run(
         [sys.executable, "-W", "error::DeprecationWarning:qa", "-m", "qa", *map(str, args)],
         input=data,
         capture_output=True,
-        cwd=ROOT,
-        env={**os.environ, **environment},
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         check=False,
     )
     out, err = done.stdout.decode(), done.stderr.decode()
@@ -142,6 +144,44 @@ def test_a_missing_folder_is_one_line_and_exit_code_1(command: str, tmp_path: Pa
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.strip().splitlines()) == 1
     assert "--docs" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "reason"),
+    [
+        (["index", "--docs", "docs", "--store", "loop"], "loop cannot be used"),
+        (["index", "--docs", "docs", "--store", "file"], "file cannot be used"),
+        (["documents", "--docs", "loop"], "loop does not exist or is not a folder"),
+        (["ask", "a question", "--docs", "docs", "--store", os.fsdecode(b"\xff")], "not valid Unicode"),
+        (["backup", "loop/in", "--docs", "docs", "--store", "store"], "loop/in cannot be used"),
+        (["backup", "copy", "--docs", "loop"], "there is no store"),
+        (["ask", "--batch", "/proc/self/mem", "--json", "--docs", "docs", "--store", "store"], "Input/output error"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(tmp_path: Path, args: list[str], reason: str) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    if args[-1] == "store":
+        qa("index", *args[-4:], cwd=tmp_path)
+    done = qa(*args, cwd=tmp_path, QA_DATA_DIR="data")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert reason in done.stderr
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    docs = tmp_path / os.fsdecode(b"\xff")
+    docs.mkdir()
+    (docs / "a.txt").write_text("The pool opens at nine.")
+    assert qa("index", "--docs", docs, QA_DATA_DIR=str(tmp_path / "data")).stdout.startswith("1 documents: 1 added")
+
+
+@pytest.mark.parametrize(("closed", "code"), [("2>&-", 0), (">/dev/full", 1)])
+def test_where_nothing_can_be_written(store: Path, closed: str, code: int) -> None:
+    shell = ["sh", "-c", f'exec "$0" -m qa documents --docs "$1" --store "$2" {closed}', sys.executable, SEEDS, store]
+    done = subprocess.run(shell, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (code, code), done.stderr
 
 
 def test_an_empty_folder_is_refused_as_no_documents(tmp_path: Path) -> None:
