@@ -179,21 +179,24 @@ LAUGHS = b'<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]>'
 
 
 @pytest.mark.parametrize("ending", MAIN)
-@pytest.mark.parametrize("code", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("code", ["utf-8", "utf-16", "utf-32", "cp037", "cp500"])
 def test_entities_are_refused(ending: str, code: str) -> None:
     def declare(part: bytes) -> bytes:
-        return (LAUGHS.decode() + part.decode().partition("?>")[2]).encode(code)
+        return ('<?xml version="1.0"?>' + LAUGHS.decode() + part.decode().partition("?>")[2]).encode(code)
 
     assert "declares entities" in reason(files.repacked(SAMPLES[ending](), {MAIN[ending]: declare}), ending)
 
 
-def test_entities_are_refused_whatever_the_part_is_called() -> None:
+@pytest.mark.parametrize(
+    "start", [LAUGHS, b" " * 100_000 + LAUGHS, '<?xml version="1.0"?>'.encode("cp037")], ids=["", "blank", "EBCDIC"]
+)
+def test_entities_are_refused_whatever_the_part_is_called(start: bytes) -> None:
     hidden = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(SAMPLES[".docx"]())) as package, zipfile.ZipFile(hidden, "w") as other:
         for part in package.infolist():
             data = package.read(part).replace(b"word/document.xml", b"word/document.bin")
             name = part.filename.replace("word/document.xml", "word/document.bin")
-            other.writestr(name, LAUGHS + data.partition(b"?>")[2] if name == "word/document.bin" else data)
+            other.writestr(name, start + data.partition(b"?>")[2] if name == "word/document.bin" else data)
     assert "declares entities" in reason(hidden.getvalue(), ".docx")
 
 

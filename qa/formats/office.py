@@ -18,8 +18,12 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _EMBEDDED = (".svg", ".htm", ".html", ".xhtml")  # pictures and pages inside may declare a document type
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _DECLARATIONS = tuple(
-    mark.encode(code) for mark in ("<!DOCTYPE", "<!ENTITY") for code in ("utf-8", "utf-16-le", "utf-16-be")
+    mark.encode(code)
+    for mark in ("<!DOCTYPE", "<!ENTITY")
+    for code in ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 )
+_EBCDIC = b"\x4c\x6f\xa7\x94"  # "<?xm", which no other text begins with
+_BLANK = b"\xef\xbb\xbf\xfe\xff\0 \t\r\n"  # marks of byte order and white space, in any encoding
 
 
 def check_package(data: bytes, schema: str, *, max_xml: int) -> None:
@@ -57,7 +61,10 @@ def _is_xml(package: zipfile.ZipFile, part: zipfile.ZipInfo) -> bool:
     if part.filename.lower().endswith((".xml", ".rels", ".vml", *_EMBEDDED)):
         return True
     with package.open(part) as file:
-        return file.read(512).lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n").startswith(b"<")
+        start = b""
+        while not start and (block := file.read(1 << 16)):
+            start = block.lstrip(_BLANK)
+    return start.startswith((b"<", _EBCDIC))
 
 
 def _check_schema(package: zipfile.ZipFile, name: str, schema: str) -> None:
@@ -75,6 +82,6 @@ def _check_part(package: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
     tail = b""
     with package.open(part) as file:
         while block := file.read(1 << 20):
-            if any(mark in tail + block for mark in _DECLARATIONS):
-                raise DocumentError("holds XML that declares entities, which no Office program writes")
-            tail = block[-20:]
+            if any(mark in tail + block for mark in (_EBCDIC, *_DECLARATIONS)):
+                raise DocumentError("holds XML that declares entities or is EBCDIC, which no Office program writes")
+            tail = block[-40:]
