@@ -246,6 +246,28 @@ def test_shapes_in_two_ways_and_with_the_number_of_the_title() -> None:
     assert places(found) == [("slide 1", text) for text in ("Title", "One.", "Old.", "Two.")]
 
 
+def test_shapes_of_other_programs() -> None:
+    """Google Slides and Keynote write text without a geometry; a picture may take the place of the title."""
+
+    def fill(presentation: Any) -> None:
+        slide = presentation.slides.add_slide(presentation.slide_layouts[5])
+        slide.shapes.title.text = "No title."
+        group = slide.shapes.add_group_shape()
+        for text, shapes in {"Plain.": slide.shapes, "Inside.": group.shapes}.items():
+            shapes.add_textbox(0, 0, 9, 9).text_frame.text = text
+
+    def change(part: bytes) -> bytes:
+        part = re.sub(rb"<p:spPr>.*?</p:spPr>", b"<p:spPr/>", part.replace(b' txBox="1"', b""))
+        picture = (
+            b'<p:pic><p:nvPicPr><p:cNvPr id="90" name=""/><p:cNvPicPr/><p:nvPr><p:ph type="pic"/></p:nvPr>'
+            b"</p:nvPicPr><p:blipFill/><p:spPr/></p:pic>"
+        )
+        return part.replace(b"<p:sp>", picture + b"<p:sp>", 1).replace(b'<p:ph type="title"/>', b"")
+
+    found = read(repacked(pptx_bytes(fill), {"ppt/slides/slide1.xml": change}), ".pptx")
+    assert places(found) == [("slide 1", text) for text in ("Slide 1", "No title.", "Inside.", "Plain.")]
+
+
 # -- Excel -------------------------------------------------------------------------------------
 
 

@@ -30,7 +30,8 @@ def read_pptx(data: bytes) -> Extract:
 def _slide(slide: Any, number: int) -> Iterator[Line]:
     locator = f"slide {number}"
     _choose(slide.shapes.element)
-    title = slide.shapes.title
+    first = slide.shapes.title
+    title = first if first is not None and first.has_text_frame else None  # a picture may stand in its place
     heading = " ".join(title.text_frame.text.split()) if title is not None else ""
     others = (shape for shape in slide.shapes if title is None or shape.element is not title.element)
     lines = [line for shape in others for line in _shape(shape, locator)]
@@ -56,12 +57,12 @@ def _choose(shapes: Any) -> None:
 
 
 def _shape(shape: Any, locator: str, depth: int = 0) -> Iterator[Line]:
-    from pptx.enum.shapes import MSO_SHAPE_TYPE, PP_PLACEHOLDER
+    from pptx.enum.shapes import PP_PLACEHOLDER
 
     kind = shape.placeholder_format.type if shape.is_placeholder else None
     if kind in (PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER, PP_PLACEHOLDER.SLIDE_NUMBER, PP_PLACEHOLDER.HEADER):
         return
-    if shape.shape_type == MSO_SHAPE_TYPE.GROUP and depth < MAX_GROUPS:
+    if shape.element.tag.endswith("}grpSp") and depth < MAX_GROUPS:
         for one in shape.shapes:
             yield from _shape(one, locator, depth + 1)
     elif getattr(shape, "has_table", False):
