@@ -61,6 +61,12 @@ def test_numbers_of_rows_count_empty_ones() -> None:
     assert places(read(b"a,b\n\n1,2\n", ".csv")) == [("row 1", "a | b"), ("row 3", "1 | 2")]
 
 
+@pytest.mark.parametrize("blank", ["", ",", " , "])
+def test_a_blank_row_ends_a_table(blank: str) -> None:
+    found = read(f"ticket,price\nAdult,5\n{blank}\nFor help\nname,phone\nAnn,555\n".encode(), ".csv")
+    assert found.text == "ticket | price\nAdult | 5\n\nFor help\n\nname | phone\nAnn | 555"
+
+
 def test_long_rows_say_which_column_is_which() -> None:
     header = [f"Question {number}" for number in range(30)]
     answers = [f"answer {number} of this" for number in range(29)] + ["Long. " * 200]
@@ -81,11 +87,12 @@ def test_any_table_comes_back_row_by_row(rows: list[list[str]]) -> None:
     file = io.StringIO(newline="")
     csv.writer(file, delimiter="\t").writerows([["Header", "of it"], *rows])
     found = read(file.getvalue().encode(), ".tsv")
-    wanted = {}
+    wanted, has_header = {}, True
     for number, row in enumerate(rows, 2):
         cells = [" ".join(cell.split()) for cell in row]
+        has_header = any(cells) and (has_header or sum(map(bool, cells)) > 1)
         if any(cells):
-            wanted[f"row {number}"] = " | ".join(cells).strip()
+            wanted[f"row {number}"] = " | ".join(cells).strip(" " if has_header else " |")
     got = dict(places(found))
     assert got.pop("row 1") == "Header | of it"
     assert got == wanted
