@@ -211,6 +211,14 @@ def test_a_mail_without_plain_text_is_read_as_a_page() -> None:
     ]
 
 
+@pytest.mark.parametrize("plain", ["", " \r\n", "\xa0\n"])
+def test_a_mail_with_blank_plain_text_is_read_as_a_page(plain: str) -> None:
+    made = mail()
+    made.set_content(plain)
+    made.add_alternative("<p>The pool is open.", subtype="html")
+    assert shown(read(made.as_bytes(), ".eml"))[1:] == [("text", "The pool is open.")]
+
+
 @pytest.mark.parametrize(
     ("charset", "body"),
     [("iso-8859-1", "Caf\xe9".encode("latin-1")), ("unknown-8bit", "Café".encode()), ("nonsense", "Café".encode()),

@@ -20,7 +20,7 @@ KNOWN = (*SHOWN, "Subject", "Received", "Message-ID")
 
 
 def read_eml(data: bytes) -> Extract:
-    """The body in plain text where the mail has it, else its web page."""
+    """The body in plain text where the mail has one with words, else its web page."""
     import email  # late: only folders with mails pay for it
 
     mail: Any = email.message_from_bytes(data, policy=_bounded_policy())
@@ -52,18 +52,23 @@ def _bounded_policy() -> Any:
 
 
 def _body(mail: "EmailMessage") -> list[Line]:
-    part = mail.get_body(("plain", "html"))
-    if part is None:
-        return []
-    payload = part.get_payload(decode=True)
-    text = _decoded(payload if isinstance(payload, bytes) else b"", part.get_content_charset())
-    if part.get_content_type() == "text/html":
-        return page_lines(text)
+    text = _text(mail, "plain")
+    if not text.strip():  # some programs write a blank one beside the page
+        return page_lines(_text(mail, "html"))
     # A reader of the mail sees its lines; a mark of quotation does not make them another text.
     return [
         Line(text[block.start : block.end], "text" if block.kind == "row" else block.kind)
         for block in plain_blocks(text, 0, len(text))
     ]
+
+
+def _text(mail: "EmailMessage", kind: str) -> str:
+    """The body of this kind ("plain", "html"); "" where there is none."""
+    part = mail.get_body((kind,))
+    if part is None:
+        return ""
+    payload = part.get_payload(decode=True)
+    return _decoded(payload if isinstance(payload, bytes) else b"", part.get_content_charset())
 
 
 def _decoded(data: bytes, charset: str | None) -> str:
