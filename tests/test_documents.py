@@ -25,7 +25,7 @@ from qa.documents import (
     signature,
 )
 from qa.errors import DocumentError, FolderError
-from qa.formats import decode
+from qa.formats import decode, extract
 from qa.schema import Document
 
 steady = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other work may slow the machine
@@ -80,6 +80,31 @@ DECODED = [
 @pytest.mark.parametrize(("text", "encoding", "named"), DECODED)
 def test_text_is_decoded_and_its_encoding_named(text: str, encoding: str, named: str) -> None:
     assert decode(text.encode(encoding)) == (text, named)
+
+
+POLISH = "<p>Wstęp: środa, 5 zł."
+DECLARED = [
+    ('<meta charset="iso-8859-2">', POLISH, "iso8859_2", "iso8859_2"),
+    ("<META http-equiv=content-type content='text/html; charset=ISO-8859-2'>", POLISH, "iso8859_2", "iso8859_2"),
+    ('<?xml version="1.0" encoding="iso-8859-2"?>', POLISH, "iso8859_2", "iso8859_2"),
+    ("<!-- <meta charset=koi8-r> --><meta charset = iso-8859-2 />", POLISH, "iso8859_2", "iso8859_2"),
+    ("<meta charset=iso-8859-1>", "<p>“Sí” costs €5.", "cp1252", "cp1252"),
+    ("<meta charset=gb2312>", "<p>開放", "gb18030", "gb18030"),
+    ("<meta charset=iso-8859-2>", POLISH, "utf-8", "utf-8"),
+    ("<meta charset=iso-8859-2>", "\ufeff" + POLISH, "utf-16", "utf-16"),
+    *(
+        (f"<meta charset={name}>", "<p>Café.", "cp1252", "cp1252")
+        for name in "utf-16 cp037 hex idna ascii none".split()
+    ),
+    (" " * 1024 + "<meta charset=koi8-r>", "<p>Café.", "cp1252", "cp1252"),
+]
+
+
+@pytest.mark.parametrize(("head", "text", "encoding", "named"), DECLARED)
+def test_a_page_is_in_the_encoding_that_it_declares(head: str, text: str, encoding: str, named: str) -> None:
+    data = (head + text).encode(encoding) if encoding != "utf-16" else (text[0] + head + text[1:]).encode("utf-16-le")
+    found = extract(data, ".html")
+    assert (found.text, found.encoding) == (text.lstrip("\ufeff").removeprefix("<p>"), named)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "utf-8"])

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from qa.errors import DocumentError
 from qa.formats.blocks import Extract
-from qa.formats.decoding import decode
+from qa.formats.decoding import declared_encoding, decode
 from qa.formats.delimited import read_csv, read_tsv
 from qa.formats.docx import read_docx
 from qa.formats.mail import read_eml
@@ -41,11 +41,11 @@ def extract(data: bytes, ending: str) -> Extract:
         raise DocumentError(f"is broken or not a {ending} file ({type(error).__name__}); save it again") from None
 
 
-def _text(read: Callable[[str], Extract]) -> Reader:
-    """A reader of decoded text as one of bytes."""
+def _text(read: Callable[[str], Extract], declared: Callable[[bytes], str | None] = lambda data: None) -> Reader:
+    """A reader of decoded text as one of bytes, in the encoding that they declare."""
 
     def read_bytes(data: bytes) -> Extract:
-        text, encoding = decode(data)
+        text, encoding = decode(data, declared(data))
         return replace(read(text), encoding=encoding)
 
     return read_bytes
@@ -55,8 +55,8 @@ READERS: dict[str, Reader] = {
     ".txt": _text(read_plain),
     ".md": _text(read_markdown),
     ".markdown": _text(read_markdown),
-    ".html": _text(read_html),
-    ".htm": _text(read_html),
+    ".html": _text(read_html, declared_encoding),
+    ".htm": _text(read_html, declared_encoding),
     ".csv": _text(read_csv),
     ".tsv": _text(read_tsv),
     ".json": _text(read_json),

@@ -1,5 +1,6 @@
-"""Bytes → text: a byte-order mark's encoding, UTF-8, else a detected one."""
+"""Bytes → text: a byte-order mark's encoding, UTF-8, else the one that a page declares, else a detected one."""
 
+import codecs
 import contextlib
 import re
 
@@ -18,6 +19,18 @@ _ENCODINGS = (  # told apart by the library; its rarer ones win over these by mi
     "cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp866 cp874 cp932 cp949 big5 gb18030 euc_jp koi8_r koi8_u"
     " iso8859_2 iso8859_5 iso8859_7 iso8859_9 iso8859_15 latin_1 mac_roman mac_cyrillic"
 ).split()
+NO_TEXT = {"idna", "punycode", "unicode_escape", "raw_unicode_escape"}  # codecs of names and source; slow on long text
+_DECLARED = re.compile(
+    rb"<meta\b[^>]*?[\s;\"'/]charset\s*=\s*[\"']?\s*([\w.:-]+)|\A\s*<\?xml\b[^>]*?\sencoding\s*=\s*[\"']([\w.:-]+)",
+    re.IGNORECASE,
+)
+_DECLARED_BYTES = 1024  # of a page, in which browsers look
+_MEANT = {  # by pages that declare an older one, as browsers know
+    **dict.fromkeys(("ascii", "iso8859_1"), "cp1252"),
+    **dict.fromkeys(("gb2312", "gbk"), "gb18030"),
+    **dict.fromkeys(("tis_620", "iso8859_11"), "cp874"),
+    **{"iso8859_9": "cp1254", "shift_jis": "cp932", "euc_kr": "cp949", "big5": "big5hkscs"},
+}
 _STARTS = {  # of files that people rename
     b"%PDF-": "a PDF (.pdf)",
     b"{\\rtf": "rich text: save it as .docx",
@@ -31,8 +44,8 @@ _NOT_WESTERN = re.compile(r"[^\W\d_][¡-©«¬®-³µ¶¸¹»-¿×÷][^\W\d_]|£
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
-def decode(data: bytes) -> tuple[str, str]:
-    """The text of the bytes and the encoding's name: a byte-order mark's, UTF-8, else detected."""
+def decode(data: bytes, declared: str | None = None) -> tuple[str, str]:
+    """The text of the bytes and the encoding's name: a byte-order mark's, UTF-8, the declared one, else detected."""
     if data.startswith(b"%PDF-"):  # much of one is text, of no use to anybody
         raise DocumentError(f"is not text{really(data)}")
     mark, encoding = next((known for known in _MARKS if data.startswith(known[0])), (b"", "utf-8"))
@@ -43,10 +56,21 @@ def decode(data: bytes) -> tuple[str, str]:
     except UnicodeDecodeError:
         if encoding != "utf-8":
             raise DocumentError(f"is marked as {encoding} but is not; save it as UTF-8") from None
-        text, encoding = _detect(data.removeprefix(mark))
+        text, encoding = _detect(data.removeprefix(mark), None if mark else declared)
     if "\0" in text or 50 * len(_CONTROL.findall(text)) > len(text):
         raise DocumentError("is binary, not text")
     return text, encoding
+
+
+def declared_encoding(data: bytes) -> str | None:
+    """The encoding that a page says it is in, by Python's name; None where it says none that can be true."""
+    match = _DECLARED.search(re.sub(rb"<!--.*?-->", b"", data[:_DECLARED_BYTES], flags=re.DOTALL))
+    try:
+        name = codecs.lookup((match[1] or match[2]).decode()).name.replace("-", "_") if match else "utf_8"
+        readable = name not in NO_TEXT and b"<meta>".decode(name) == "<meta>"  # else it could not be read here
+    except (LookupError, UnicodeError):
+        return None
+    return _MEANT.get(name, name) if readable and name != "utf_8" else None
 
 
 def really(data: bytes) -> str:
@@ -55,13 +79,16 @@ def really(data: bytes) -> str:
     return next((f" but {name}" for mark, name in _STARTS.items() if start.startswith(mark.lower())), "")
 
 
-def _detect(data: bytes) -> tuple[str, str]:
-    """Text that is not UTF-8: mostly UTF-8, plainly Windows-1252 (where a library guesses), or what a library finds."""
+def _detect(data: bytes, declared: str | None) -> tuple[str, str]:
+    """Text that is not UTF-8: mostly UTF-8, as declared, plainly Windows-1252, or what a library finds."""
     text = data.decode("utf-8", errors="replace")
     broken = text.count("\ufffd")
     beyond_ascii = len(text) - len(text.encode("ascii", errors="ignore"))
     if beyond_ascii > 10 * broken:
         return text, f"utf-8 (broken characters replaced: {broken})"
+    with contextlib.suppress(UnicodeDecodeError):
+        if declared:
+            return data.decode(declared), declared
     matches = from_bytes(data, cp_isolation=list(_ENCODINGS))
     best = matches.best()
     with contextlib.suppress(UnicodeDecodeError):

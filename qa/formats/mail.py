@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qa.errors import DocumentError
 from qa.formats.blocks import Extract, Line, assemble, clean
-from qa.formats.decoding import decode
+from qa.formats.decoding import NO_TEXT, declared_encoding, decode
 from qa.formats.plain import plain_blocks
 from qa.formats.web import page_lines
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 MAX_HEADER = 100_000  # characters; the time that the library takes for one grows with its square
 SHOWN = ("From", "To", "Cc", "Date")
-NO_TEXT = {"idna", "punycode", "unicode_escape", "raw_unicode_escape"}  # codecs of names and source; slow on long text
 KNOWN = (*SHOWN, "Subject", "Received", "Message-ID")
 
 
@@ -77,7 +76,7 @@ def _decoded(data: bytes, charset: str | None) -> str:
         name = codecs.lookup(charset or "utf-8").name.replace("-", "_")
         text = data.decode("utf-8" if name in NO_TEXT else name)
     except (LookupError, UnicodeError):
-        text = decode(data)[0] if data.strip() else ""
+        text = decode(data, declared_encoding(data))[0] if data.strip() else ""
     return text.replace("\r\n", "\n")
 
 
