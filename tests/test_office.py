@@ -162,34 +162,69 @@ def test_tables_of_contents_are_not_quotable() -> None:
     assert shown(read(docx_bytes(fill), ".docx")) == [("rule", "The pool 3"), ("text", "The pool is deep.")]
 
 
-@pytest.mark.parametrize("in_table", [False, True])
-def test_footnotes_stand_behind_their_paragraph_or_table(in_table: bool) -> None:
-    notes = (
-        f'<w:footnotes {W}><w:footnote w:id="0"><w:p/></w:footnote><w:footnote w:id="2"><w:p><w:r><w:t>Not in May.'
-        "</w:t></w:r></w:p></w:footnote></w:footnotes>"
-    ).encode()
+def with_notes(body: str, footnotes: dict[str, str], endnotes: dict[str, str]) -> bytes:
+    """A document of this body, with notes of these texts by their internal numbers."""
 
     def relate(part: bytes) -> bytes:
-        kind = b"http://schemas.openxmlformats.org/officeDocument/2006/relationships/footnotes"
-        return part.replace(
-            b"</Relationships>", b'<Relationship Id="n1" Type="%s" Target="notes.xml"/></Relationships>' % kind
+        kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+        both = "".join(
+            f'<Relationship Id="{one}" Type="{kind}/{one}" Target="{one}.xml"/>' for one in ("footnotes", "endnotes")
         )
+        return part.replace(b"</Relationships>", f"{both}</Relationships>".encode())
 
     def type_(part: bytes) -> bytes:
-        kind = b"application/vnd.openxmlformats-officedocument.wordprocessingml.footnotes+xml"
-        return part.replace(b"</Types>", b'<Override PartName="/word/notes.xml" ContentType="%s"/></Types>' % kind)
+        kind = "application/vnd.openxmlformats-officedocument.wordprocessingml"
+        both = "".join(
+            f'<Override PartName="/word/{one}.xml" ContentType="{kind}.{one}+xml"/>'
+            for one in ("footnotes", "endnotes")
+        )
+        return part.replace(b"</Types>", f"{both}</Types>".encode())
 
     def refer(part: bytes) -> bytes:
-        run = '<w:p><w:r><w:t>Open daily</w:t><w:footnoteReference w:id="2"/><w:t>.</w:t></w:r></w:p>'
-        whole = f"<w:tbl><w:tr><w:tc>{run}</w:tc></w:tr></w:tbl>" if in_table else run
-        return part.replace(b"<w:sectPr", f"<w:sdt {W}>{whole}</w:sdt><w:sectPr".encode(), 1)
+        return part.replace(b"<w:sectPr", f"<w:sdt {W}>{body}</w:sdt><w:sectPr".encode(), 1)
 
     changes = {"word/_rels/document.xml.rels": relate, "[Content_Types].xml": type_, "word/document.xml": refer}
-    data = repacked(docx_bytes(lambda document: None), changes)
-    file = io.BytesIO(data)
+    file = io.BytesIO(repacked(docx_bytes(lambda document: None), changes))
     with zipfile.ZipFile(file, "a") as package:
-        package.writestr("word/notes.xml", notes)
-    assert places(read(file.getvalue(), ".docx")) == [(None, "Open daily."), ("footnote 2", "Not in May.")]
+        for kind, notes in {"footnote": footnotes, "endnote": endnotes}.items():
+            texts = "".join(
+                f'<w:{kind} w:id="{one}"><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:{kind}>'
+                for one, text in notes.items()
+            )
+            package.writestr(f"word/{kind}s.xml", f"<w:{kind}s {W}>{texts}</w:{kind}s>")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("in_table", [False, True])
+def test_footnotes_stand_behind_their_paragraph_or_table(in_table: bool) -> None:
+    run = '<w:p><w:r><w:t>Open daily</w:t><w:footnoteReference w:id="2"/><w:t>.</w:t></w:r></w:p>'
+    whole = f"<w:tbl><w:tr><w:tc>{run}</w:tc></w:tr></w:tbl>" if in_table else run
+    found = read(with_notes(whole, {"0": "", "2": "Not in May."}, {}), ".docx")
+    assert places(found) == [(None, "Open daily."), ("footnote 1", "Not in May.")]
+
+
+def test_notes_are_cited_by_the_number_that_a_reader_sees() -> None:
+    custom = '<w:footnoteReference w:customMarkFollows="1" w:id="{}"/>{}'
+    marks = [
+        '<w:footnoteReference w:id="9"/>',
+        custom.format("3", "<w:t>*</w:t>"),
+        custom.format("4", ""),
+        '<w:endnoteReference w:id="2"/>',
+        '</w:r><w:del><w:r><w:footnoteReference w:id="5"/></w:r></w:del><w:r>',
+        '<w:footnoteReference w:customMarkFollows="0" w:id="2"/>',
+        '<w:endnoteReference w:id="3"/>',
+    ]
+    body = "".join(f"<w:p><w:r><w:t>Text.</w:t></w:r><w:r>{mark}</w:r></w:p>" for mark in marks)
+    notes = {number: f"Note {number}." for number in "23459"}
+    found = read(with_notes(body, notes, notes), ".docx")
+    assert [one for one in places(found) if one[0]] == [
+        ("footnote 1", "Note 9."),
+        ("footnote *", "Note 3."),
+        ("footnote", "Note 4."),
+        ("endnote 1", "Note 2."),
+        ("footnote 2", "Note 2."),
+        ("endnote 2", "Note 3."),
+    ]
 
 
 # -- PowerPoint --------------------------------------------------------------------------------

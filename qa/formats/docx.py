@@ -6,6 +6,7 @@ as one line, such as "x^2/(a+b)".
 
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,6 +60,7 @@ class _Body:
         self._document = document
         self._styles = {one.get(f"{_W}styleId"): one for one in document.styles.element.iter(f"{_W}style")}
         self._notes = {**self._read_notes(_FOOTNOTES, "footnote"), **self._read_notes(_ENDNOTES, "endnote")}
+        self._numbers: Counter[str] = Counter()  # of the notes so far, by kind
         self._has_title = False
 
     def lines(self) -> Iterator[Line]:
@@ -94,11 +96,18 @@ class _Body:
             yield from self._container(box)
         for kind in ("footnote", "endnote"):
             for mark in _shown(element, f"{_W}{kind}Reference"):
-                number = mark.get(f"{_W}id")
-                note = self._notes.get((kind, number))
+                note = self._notes.get((kind, mark.get(f"{_W}id")))
                 text = " ".join(_text(note).split()) if note is not None else ""
+                sign = self._sign(mark, kind)
                 if text:
-                    yield Line(text, locator=f"{kind} {number}")
+                    yield Line(text, locator=f"{kind} {sign}".strip())
+
+    def _sign(self, mark: Any, kind: str) -> str:
+        """What a reader of the page sees of a note's mark: its number among its kind, or a sign of its own."""
+        if mark.get(f"{_W}customMarkFollows", "0") not in ("0", "false", "off"):
+            return _text(mark.getparent()).strip()
+        self._numbers[kind] += 1
+        return str(self._numbers[kind])
 
     def _line(self, paragraph: Any, text: str) -> Line:
         names = self._style_names(paragraph)
