@@ -16,7 +16,7 @@ import pytest
 
 from qa.documents import File, read_document
 from qa.errors import DocumentError
-from qa.formats import READERS, Extract, extract, pdf
+from qa.formats import READERS, Extract, blocks, extract, pdf
 from tests import files
 from tests.files import SAMPLES
 from tests.test_formats import block_laws
@@ -240,6 +240,40 @@ def test_deep_nesting_in_a_package() -> None:
         )
 
     assert "is broken or not a .docx file" in reason(files.repacked(SAMPLES[".docx"](), {MAIN[".docx"]: bury}), ".docx")
+
+
+MANY = {  # of these pieces each takes a hundred times its own size
+    "paragraphs": ("a\n\n" * 60, ".txt"),
+    "lines of one paragraph": ("a\n" * 120, ".txt"),
+    "blank lines": ("\n" * 120, ".md"),
+    "list items": ("- a\n" * 60, ".md"),
+    "lists in lists": ("- - - - - - - - a\n" * 10, ".md"),
+    "rows": ("|a|\n|-|\n" + "|b|\n" * 110, ".md"),
+    "line breaks": ("<br>" * 60, ".html"),
+    "words": ("<b>a</b>" * 40, ".html"),
+    "code": ("<pre>" + "a\n" * 120, ".html"),
+    "records": ("a,b\n" * 120, ".csv"),
+    "tabs": ("a\tb\n" * 120, ".tsv"),
+    "members": ("{" + '"a":1,' * 120 + '"b":1}', ".json"),
+    "brackets": ("[" + "[]," * 120 + "1]", ".json"),
+    "lines in a string": ('{"a":"' + "b\\n" * 120 + '"}', ".json"),
+    "lines of JSON": ('{"a":1}\n' * 120, ".jsonl"),
+    "lines of a mail": ("Subject: S\n\n" + "a\n" * 120, ".eml"),
+    "encoded lines": ("Subject: S\nContent-Transfer-Encoding: base64\n\n" + "YQphCmEK" * 40, ".eml"),
+    "a page in a mail": ("Subject: S\nContent-Type: text/html\n\n" + "<br>" * 60, ".eml"),
+}
+
+
+@pytest.mark.parametrize(("text", "ending"), MANY.values(), ids=MANY)
+def test_more_pieces_than_the_limit(text: str, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(tried(text.encode(), ending), Extract)
+    monkeypatch.setattr(blocks, "MAX_PIECES", 100)
+    assert reason(text.encode(), ending) == "holds more than 100 lines or marks; split it"
+
+
+def test_a_mail_of_more_parts_than_any_program_writes() -> None:
+    parts = "Subject: S\nContent-Type: multipart/mixed; boundary=b\n\n" + "--b\n\n" * 10_000
+    assert "more than 10,000 parts" in reason(parts.encode(), ".eml")
 
 
 SHEETS = [

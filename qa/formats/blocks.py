@@ -8,15 +8,18 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from qa.errors import DocumentError
 from qa.schema import Block, Kind
 
 ROW_CHARS = 500  # a longer table row is prose, or lays out a page: nobody quotes it whole
 MAX_CHARS = 50_000_000  # of extracted text
+MAX_PIECES = 2_000_000  # of lines, blocks, marks, each of which takes memory, however short
 LOCATOR_CHARS = 200  # it stands beside every sentence
 NAME_CHARS = 60  # a longer cell at the top of a column is not its name
 
+_T = TypeVar("_T")
 _RULE = re.compile(r"[\s|:+=_*~`#>-]*\Z")
 
 
@@ -50,12 +53,25 @@ class Line:
     apart: bool | None = None
 
 
+def raise_beyond(pieces: int) -> None:
+    """Raises DocumentError where there are more than MAX_PIECES."""
+    if pieces > MAX_PIECES:
+        raise DocumentError(f"holds more than {MAX_PIECES:,} lines or marks; split it")
+
+
+def bounded(pieces: Iterable[_T]) -> Iterator[_T]:
+    """The pieces one by one; raises DocumentError beyond MAX_PIECES."""
+    for number, piece in enumerate(pieces, 1):
+        raise_beyond(number)
+        yield piece
+
+
 def assemble(lines: Iterable[Line]) -> tuple[str, tuple[Block, ...]]:
-    """The lines' text, one below the other, and its blocks; raises DocumentError beyond MAX_CHARS."""
+    """The lines' text, one below the other, and its blocks; raises DocumentError beyond MAX_CHARS or MAX_PIECES."""
     joined: list[str] = []
     blocks: list[Block] = []
     at = 0
-    for line in lines:
+    for line in bounded(lines):
         text = clean(line.text)
         close = blocks and line.kind == blocks[-1].kind and line.kind in ("item", "row", "code")
         apart = not close if line.apart is None else line.apart

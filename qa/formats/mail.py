@@ -1,11 +1,12 @@
 """An e-mail → its subject as heading, who wrote it to whom and when, and its body; attachments are named."""
 
 import codecs
+import itertools
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from qa.errors import DocumentError
-from qa.formats.blocks import Extract, Line, assemble, clean
+from qa.formats.blocks import Extract, Line, assemble, clean, raise_beyond
 from qa.formats.decoding import NO_TEXT, declared_encoding, decode
 from qa.formats.plain import plain_blocks
 from qa.formats.web import page_lines
@@ -13,6 +14,7 @@ from qa.formats.web import page_lines
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
+MAX_PARTS = 10_000  # of a mail, attachments and their parts included
 MAX_HEADER = 100_000  # characters; the time that the library takes for one grows with its square
 SHOWN = ("From", "To", "Cc", "Date")
 KNOWN = (*SHOWN, "Subject", "Received", "Message-ID")
@@ -22,6 +24,7 @@ def read_eml(data: bytes) -> Extract:
     """The body in plain text where the mail has one with words, else its web page."""
     import email  # late: only folders with mails pay for it
 
+    raise_beyond(data.count(b"\n"))
     mail: Any = email.message_from_bytes(data, policy=_bounded_policy())
     if not any(mail[name] for name in KNOWN):
         raise DocumentError("is not an e-mail: it has no sender, subject or date")
@@ -36,8 +39,11 @@ def read_eml(data: bytes) -> Extract:
 
 
 def _bounded_policy() -> Any:
-    """How the library reads a mail, with a limit of a header that holds before it looks into one."""
+    """How the library reads a mail, with limits of headers and of parts that hold before it looks into one."""
+    from email.message import EmailMessage
     from email.policy import EmailPolicy
+
+    parts = itertools.count(1)
 
     class Bounded(EmailPolicy):
         def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
@@ -46,6 +52,11 @@ def _bounded_policy() -> Any:
                     f"has a header of more than {MAX_HEADER:,} characters, which no mail program writes"
                 )
             return super().header_source_parse(sourcelines)
+
+        def message_factory(self, policy: Any) -> EmailMessage:
+            if next(parts) > MAX_PARTS:
+                raise DocumentError(f"holds more than {MAX_PARTS:,} parts, which no mail program writes")
+            return EmailMessage(policy)
 
     return Bounded()
 

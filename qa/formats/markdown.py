@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 import yaml
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
 
-from qa.formats.blocks import Extract, tight
+from qa.formats.blocks import Extract, bounded, raise_beyond, tight
 from qa.formats.plain import LINE, plain_blocks
 from qa.schema import Block, Kind
 
@@ -26,17 +28,18 @@ _LEAVES: dict[str, Kind | None] = {  # markdown-it's block tokens that hold text
     "hr": "rule",
     "tr_open": "row",
 }
+_ITEMS = {"list_item_open": 1, "list_item_close": -1}
 
 
 def read_markdown(text: str) -> Extract:
     """CommonMark blocks with tables and YAML front matter."""
     matter, body = _front_matter(text)
-    lines = [match.span() for match in LINE.finditer(text)]
+    lines = [match.span() for match in bounded(LINE.finditer(text))]
     skipped_lines = sum(1 for start, _ in lines if start < body)
     blocks = [block for start, end in lines[:skipped_lines] for block in tight(text, start, end, "text")]
     items = 0  # how many lists deep
-    for token in _MARKDOWN.parse(text[body:]):
-        items += {"list_item_open": 1, "list_item_close": -1}.get(token.type, 0)
+    for token in _parse(text[body:]):
+        items += _ITEMS.get(token.type, 0)
         if token.type not in _LEAVES or token.map is None:
             continue
         first, last = (line + skipped_lines for line in token.map)
@@ -48,6 +51,23 @@ def read_markdown(text: str) -> Extract:
             blocks += tight(text, lines[one][0], lines[end - 1][1], kind, level)
     dates = tuple(matter[key] for key in DATE_KEYS if key in matter)
     return Extract(text, tuple(_fill_gaps(text, blocks)), title=matter.get("title"), dates=dates, body=body)
+
+
+class _Tokens(list[Token]):
+    """Of what the parser finds what is used, within a limit that holds while it looks: a line may hold any number."""
+
+    def append(self, token: Token) -> None:
+        if token.type in _LEAVES or token.type in _ITEMS:
+            raise_beyond(len(self) + 1)
+            super().append(token)
+
+
+def _parse(text: str) -> list[Token]:
+    """The Markdown's tokens in order; raises DocumentError beyond MAX_PIECES."""
+    state = StateCore(text, _MARKDOWN, {})
+    state.tokens = _Tokens()
+    _MARKDOWN.core.process(state)
+    return state.tokens
 
 
 def _front_matter(text: str) -> tuple[dict[str, str], int]:

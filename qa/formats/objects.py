@@ -1,11 +1,12 @@
 """JSON → lines: an object's members as "path.key: value", an object in a list as one row of "key: value"."""
 
+import io
 import json
 from collections.abc import Iterator
 from typing import Any
 
 from qa.errors import DocumentError
-from qa.formats.blocks import ROW_CHARS, Extract, Line, assemble
+from qa.formats.blocks import ROW_CHARS, Extract, Line, assemble, raise_beyond
 from qa.formats.plain import plain_blocks
 
 LONG_CHARS = 200  # a longer string is prose
@@ -24,7 +25,7 @@ def read_json(text: str) -> Extract:
 
 def read_jsonl(text: str) -> Extract:
     """A record a line ("line 12" as locator)."""
-    lines = ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip())
+    lines = ((number, line) for number, line in enumerate(io.StringIO(text, newline="\n"), 1) if line.strip())
     content, blocks = assemble(
         one
         for number, line in lines
@@ -34,6 +35,7 @@ def read_jsonl(text: str) -> Extract:
 
 
 def _parse(text: str, problem: str) -> Any:
+    raise_beyond(text.count("[") + text.count("{"))  # a list of two characters takes a hundred bytes
     try:
         return json.loads(text, object_pairs_hook=tuple, parse_int=str, parse_float=str, parse_constant=str)
     except ValueError as error:

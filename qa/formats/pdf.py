@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from qa.errors import DocumentError
-from qa.formats.blocks import MAX_CHARS, Extract, assemble, stated_title
+from qa.formats.blocks import MAX_CHARS, MAX_PIECES, Extract, assemble, stated_title
 from qa.formats.decoding import really
 from qa.formats.pdf_layout import Piece, page_lines
 
 MAX_PAGES = 20_000
 MAX_RUNS = 20  # of pages that are named
-MAX_PIECES = 3_000_000  # of lines, each of which takes memory
 CPU_S = 600
 CLOCK_S = 3600.0  # where a machine is busy, or knows no limits of a process
 MEMORY = 2_000_000_000

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from qa.formats.blocks import Extract, tight
+from qa.formats.blocks import Extract, bounded, tight
 from qa.schema import Block, Kind
 
 WRAP_CHARS = range(30, 121)  # a paragraph whose longest line is outside is not hard-wrapped
@@ -20,7 +20,7 @@ def read_plain(text: str) -> Extract:
 
 def plain_blocks(text: str, start: int, end: int) -> Iterator[Block]:
     paragraph: list[tuple[int, int]] = []
-    for match in LINE.finditer(text, start, end):
+    for match in bounded(LINE.finditer(text, start, end)):
         if match[0].strip():
             paragraph.append(match.span())
         else:

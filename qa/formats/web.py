@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from qa.errors import DocumentError
-from qa.formats.blocks import ROW_CHARS, Extract, Line, assemble
+from qa.formats.blocks import ROW_CHARS, Extract, Line, assemble, raise_beyond
 from qa.formats.plain import plain_blocks
 from qa.schema import Kind
 
@@ -15,8 +15,12 @@ HTML_DATE_NAMES = (
     " publish-date publish_date pubdate article:modified_time dcterms.modified datemodified last-modified"
 ).split()
 
+_HTML_ATTRIBUTES = frozenset(
+    "aria-hidden content hidden itemprop name open property role style".split()
+)  # a page may hold millions of others
+
 _Event = tuple[str, Any]
-"""(tag, its attributes) where an element starts, (tag, None) where it ends, ("", text) for text."""
+"""(tag, its attributes that count) where an element starts, (tag, None) where it ends, ("", text) for text."""
 
 _HTML_BLOCKS = frozenset(
     "address article aside blockquote body br caption center dd details dir div dl dt fieldset figcaption figure footer"
@@ -59,20 +63,26 @@ class _Events:
 
     def __init__(self) -> None:
         self._events: list[_Event] = []
-        self._depth = 0
+        self._depth = self._pieces = 0
 
     def start(self, tag: str, attributes: Any) -> None:
         self._depth += 1
         if self._depth > MAX_DEPTH:  # the parser looks through all open elements at every tag
             raise DocumentError(f"is nested more than {MAX_DEPTH:,} elements deep")
-        self._events.append((tag, dict(attributes)))
+        self._add(tag, {name: value for name, value in attributes.items() if name in _HTML_ATTRIBUTES})
 
     def end(self, tag: str) -> None:
         self._depth -= 1
-        self._events.append((tag, None))
+        self._add(tag, None)
 
     def data(self, text: str) -> None:
-        self._events.append(("", text))
+        self._pieces += text.count("\n")  # of preformatted text each line is a block
+        self._add("", text)
+
+    def _add(self, tag: str, what: Any) -> None:
+        self._pieces += 1
+        raise_beyond(self._pieces)
+        self._events.append((tag, what))
 
     def close(self) -> list[_Event]:
         return self._events
