@@ -175,6 +175,17 @@ def test_a_zip_that_lies_about_its_size() -> None:
     assert "parts" in reason(many, ".docx")
 
 
+@pytest.mark.parametrize("ending", MAIN)
+@pytest.mark.parametrize("marks", [{b"PK\x01\x02": 8}, {b"PK\x01\x02": 8, b"PK\x03\x04": 6}], ids=["listed", "both"])
+def test_a_zip_with_a_password(ending: str, marks: dict[bytes, int]) -> None:
+    """`marks`: what begins an entry of a zip's list, or a part, and how far behind it stand the flags."""
+    data = bytearray(files.repacked(SAMPLES[ending](), {}))
+    assert isinstance(tried(bytes(data), ending), Extract)
+    for mark, flags in marks.items():
+        data[data.index(mark) + flags] |= 1
+    assert reason(bytes(data), ending) == "is encrypted; save a copy without a password"
+
+
 LAUGHS = b'<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]>'
 
 
