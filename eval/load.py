@@ -25,7 +25,7 @@ from qa.errors import QAError, StoreBusy
 from qa.schema import Answered
 
 DOCUMENTS = 400  # of the folder that is made where none is given
-PAUSE_S = 0.05  # between two changes
+PAUSE_S = 0.5  # between two changes: each is indexed, on the processors that the askers wait for
 SHOWN_FAULTS = 20
 PAGE_BYTES = 4096
 WORDS_ASKED = 6
