@@ -397,7 +397,7 @@ def forget_store(path: Path) -> bool:
 
     The library goes last: a folder that has one is a store, also after half of this.
     """
-    place = path.resolve()
+    place = Path(os.path.realpath(path))  # `resolve` raises for a loop of links, before Python 3.13
     try:
         if not place.exists():
             return False

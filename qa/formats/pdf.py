@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from qa.errors import DocumentError
+from qa.errors import DocumentError, UnreadableError
 from qa.formats.blocks import MAX_CHARS, MAX_PIECES, Extract, assemble, stated_title
 from qa.formats.decoding import really
 from qa.formats.pdf_layout import Piece, page_lines
@@ -69,7 +69,7 @@ def _unpack(data: bytes) -> list[Any]:
     except subprocess.TimeoutExpired:
         raise DocumentError("takes too long to read; split it or save it again") from None
     except OSError as error:
-        raise DocumentError(f"cannot be read: no process could be started for it ({error.strerror})") from None
+        raise UnreadableError(f"cannot be read: no process could be started for it ({error.strerror})") from None
     said = [json.loads(line) for line in done.stdout.splitlines()] if not done.returncode else []
     if not said:
         raise DocumentError(
