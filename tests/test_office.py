@@ -415,3 +415,10 @@ def test_any_table_comes_back_from_every_office_format(rows: list[list[str]]) ->
     texts = [text for _, text in shown(found)]
     assert [text for text in texts if text in wanted] == wanted
     assert all(f"{cell}" in found.text for row in rows for cell in row)
+
+
+def test_a_blank_row_parts_no_table_of_a_document() -> None:
+    """There it is only space: where the table ends is told otherwise."""
+    rows = [["ticket", "price"], ["Adult", "5"], ["", ""], ["Child", "3"], ["Infant", "0"]]
+    found = read(docx_bytes(lambda document: add_table(document, rows)), ".docx")
+    assert "ticket | price\nAdult | 5\nChild | 3\nInfant | 0" in found.text

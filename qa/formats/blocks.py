@@ -92,19 +92,18 @@ def table_lines(rows: Iterable[tuple[str | None, Sequence[str]]], *, page: int |
     """One table's rows, given as (locator, cells), a line each with its cells joined by " | ".
 
     The first row with two cells is the header. What stands above, such as a caption in the first cell, is text.
-    A row longer than ROW_CHARS becomes several lines of "column: cell". A row without text ends the table.
+    A row longer than ROW_CHARS becomes several lines of "column: cell". Rows without text are left out.
     """
     header: list[str] | None = None
     apart = True  # the header begins a table, and what stands above it does not belong
     for locator, raw in rows:
         cells = [" ".join(cell.split()) for cell in raw]
         if not any(cells):
-            header, apart = None, True
+            continue
+        if header is None and sum(map(bool, cells)) < 2:
+            yield Line("".join(cells), page=page, locator=locator, apart=True)
             continue
         row = " | ".join(cells).strip()
-        if header is None and sum(map(bool, cells)) < 2:
-            yield Line(row.strip(" |"), page=page, locator=locator, apart=True)
-            continue
         pieces = [row] if len(row) <= ROW_CHARS else _pieces(cells, header or [])
         for piece in pieces:
             yield Line(piece, "row" if len(piece) <= ROW_CHARS else "text", page=page, locator=locator, apart=apart)

@@ -27,13 +27,18 @@ def _read(text: str, delimiter: str) -> Extract:
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         numbered = ((f"row {number}", row) for number, row in enumerate(rows, 1))
-        content, blocks = assemble(table_lines(numbered))
+        tables = itertools.groupby(numbered, key=_has_text)  # a row without text ends one
+        content, blocks = assemble(line for filled, table in tables if filled for line in table_lines(table))
     except csv.Error:
         limit = csv.field_size_limit()
         raise DocumentError(
             f"has a cell of more than {limit:,} characters: is a quotation mark open at row {rows.line_num}?"
         ) from None
     return Extract(content, blocks)
+
+
+def _has_text(row: tuple[str, list[str]]) -> bool:
+    return any(cell.strip() for cell in row[1])
 
 
 def _delimiter(text: str) -> str:
