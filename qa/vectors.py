@@ -54,7 +54,8 @@ BATCH = 1000  # ids or vectors a call
 HNSW: dict[str, Any] = {"space": "cosine"}
 TURN_WAIT_S = 60.0
 POLL_S = 0.005  # who waits for a turn looks this often whether it is free
-PROBES = 16  # how many vectors the index is asked for to see whether it is whole
+PROBES = 16  # how many vectors the index is asked for to see whether it is whole, …
+REACH = 500  # … each among so many neighbours, which a search for fewer may not come by in a large index
 
 IDLE, BUSY, TORN = "idle", "busy", "torn"
 
@@ -280,7 +281,10 @@ def _nearest(store: ChromaVectorStore, vector: NDArray[np.float32], limit: int) 
 
 
 def _are_sound(store: ChromaVectorStore, ids: Sequence[str] | None) -> bool:
-    """See `Vectors.are_sound`. An HNSW graph may miss a vector now and then; a broken one misses nearly all."""
+    """See `Vectors.are_sound`. An HNSW graph may miss a vector now and then; a broken one misses nearly all.
+
+    How many are missed grows with the index: what is sound must not be taken for broken, and made anew, by its size.
+    """
     there: list[str] = []
     for some in _batches(_ids(store, None) if ids is None else ids):
         found, vectors = _get(store, some)
@@ -288,9 +292,11 @@ def _are_sound(store: ChromaVectorStore, ids: Sequence[str] | None) -> bool:
             if found and not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3):
                 return False
         there += found
-    probes = there[:: max(1, len(there) // PROBES)][:PROBES]
-    asked: Sequence[NDArray[np.float32]] = list(_get(store, probes)[1]) if probes else []
-    found_again = sum(_nearest(store, vector, 1)[0][1] > 0.999 for vector in asked)
+    if not there:
+        return True
+    probes = _get(store, there[:: max(1, len(there) // PROBES)][:PROBES])[1]
+    reached = store.client.query(probes, n_results=min(REACH, _count(store)), include=["distances"])["distances"] or []
+    found_again = sum(1 for distances in reached if distances and distances[0] < 0.001)
     return 2 * found_again >= len(probes)
 
 

@@ -76,6 +76,18 @@ def test_an_id_written_again_has_the_later_vector(vectors: Vectors) -> None:
     assert vectors.exact(of(["other"])[0], IDS[:3], 1) == [(IDS[0], pytest.approx(1, abs=1e-5))]
 
 
+def test_an_index_that_misses_some_is_not_taken_for_broken(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a very large one does, or here one that looks no further than the next."""
+    monkeypatch.setattr(vectors_module, "HNSW", {"space": "cosine", "ef_search": 1, "max_neighbors": 3})
+    ids = [f"{number}-0-1" for number in range(3000)]
+    rows = np.random.default_rng(1).normal(size=(len(ids), 384)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    vectors.add(ids, rows)
+    nearest = [vectors.nearest(row, 1) for row in rows[::100]]
+    assert sum(found[0][1] > 0.999 for found in nearest) < len(nearest) / 2
+    assert vectors.are_sound()
+
+
 def test_nothing_asked_of_nothing(vectors: Vectors) -> None:
     query = of(["q"])[0]
     assert (vectors.count(), vectors.all_ids(), vectors.missing([]), vectors.missing(IDS[:2])) == (0, [], [], IDS[:2])
