@@ -273,9 +273,12 @@ def _read_bytes(path: Path, max_file_mb: float, root: Path | None = None) -> byt
         if root and not real.is_relative_to(root):
             raise DocumentError(LINK_OUT)
         with open(real, "rb", opener=at_once) as file:
+            opened = os.fstat(file.fileno())
             if root and real.resolve() != real:  # a folder has become a link just now
                 raise DocumentError(LINK_OUT)
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            if root and not os.path.samestat(opened, real.lstat()):  # or was one for a moment
+                raise UnreadableError("was replaced while it was opened; index again")
+            if not stat.S_ISREG(opened.st_mode):
                 raise DocumentError("is not a regular file")
             data = file.read(limit + 1)
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13

@@ -16,7 +16,7 @@ from qa.schema import Skipped
 
 LOOK_S = 2.0  # between two looks …
 SHARE = 20  # … or so many times as long as a look takes, in a large folder
-AGAIN_S = 60.0  # until a file that could not be read is tried again: no listing shows that it can be
+AGAIN_S = 60.0  # until a file that could not be read is tried again: no listing shows that it can be …
 SETTLE_S = 0.2  # until a folder that changes just now is looked at once more
 LOOKS = 25  # then it is indexed as it is
 
@@ -48,8 +48,11 @@ def follow(
             pause_s = max(LOOK_S, SHARE * (time.monotonic() - began))
             if now != seen or time.monotonic() >= again_at:
                 now = _at_rest(store, now, stop)
+                refreshing = time.monotonic()
                 changes = refresh()
-                again_at = time.monotonic() + AGAIN_S if changes.unreadable else math.inf
+                ended = time.monotonic()
+                # … and so many times as long as that takes: all that was left out is looked at again.
+                again_at = ended + max(AGAIN_S, SHARE * (ended - refreshing)) if changes.unreadable else math.inf
                 seen = now if _is_settled(now) else None
                 if changes or first:
                     refreshed(changes)

@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 FLUSH_CHUNKS = 256  # embedded and written together; also what an interrupted run may have to embed again
 FIRST_RUN_WAIT_S = 600.0
 SETTLED_NS = 2_000_000_000  # a file changed more recently than this may change again within one tick of its clock
-LIBRARY_NAMES = ("library.sqlite", "library.sqlite-wal", "library.sqlite-shm")
+LIBRARY = "library.sqlite"
+LIBRARY_NAMES = (LIBRARY, f"{LIBRARY}-wal", f"{LIBRARY}-shm")
 UPLOADS = "uploads/"  # what the path of an uploaded document begins with
 INCOMING = "incoming"  # the folder of files on their way in; nothing in it is indexed
 UPLOADERS = "uploaders.json"  # who uploaded what
@@ -77,7 +78,7 @@ class Store:
         if afresh or _known_fingerprint(path) != fingerprint():
             with self.writing(wait_s=FIRST_RUN_WAIT_S):
                 self._start_over(afresh)
-        self.library = Library(path / "library.sqlite")
+        self.library = Library(path / LIBRARY)
 
     @contextmanager
     def writing(self, *, wait_s: float = 0) -> Iterator[None]:
@@ -100,7 +101,7 @@ class Store:
         for name in LIBRARY_NAMES:
             (self.path / name).unlink(missing_ok=True)
         self.vectors.destroy()
-        fresh = Library(self.path / "library.sqlite")
+        fresh = Library(self.path / LIBRARY)
         fresh.set_meta("folder", _folder(self.docs))
         fresh.set_meta("fingerprint", fingerprint())  # last: what has one is whole
         fresh.close()
@@ -402,13 +403,13 @@ def forget_store(path: Path) -> bool:
         if not place.exists():
             return False
         foreign = foreign_names(place)
-        if foreign or not (place / "library.sqlite").exists():
+        if foreign or not (place / LIBRARY).exists():
             held = f" (it holds {foreign[0]})" if foreign else ""
             raise StoreError(f"{path} is not a store{held}; nothing was erased.")
         busy = f"another process is indexing into {path}; nothing was erased."
         with hold(FileLock(place / "writer.lock"), wait_s=0, busy=busy):
             Vectors(place / "vectors").destroy()  # waits for who reads them
-            for one in sorted(place.iterdir(), key=lambda one: one.name in LIBRARY_NAMES):
+            for one in sorted(place.iterdir(), key=lambda one: one.name == LIBRARY):
                 shutil.rmtree(one) if one.is_dir() and not one.is_symlink() else one.unlink()
         place.rmdir()
         if path.is_symlink():
@@ -425,9 +426,9 @@ def foreign_names(path: Path) -> list[str]:
 
 def _known_fingerprint(path: Path) -> str | None:
     """The fingerprint of the library in this folder; None where there is no library, "" for a half-made one."""
-    if not (path / "library.sqlite").exists():
+    if not (path / LIBRARY).exists():
         return None
-    known = Library(path / "library.sqlite")
+    known = Library(path / LIBRARY)
     try:
         return known.meta("fingerprint") or ""
     finally:
@@ -451,7 +452,7 @@ def raise_unless_store(path: Path, docs: Path) -> None:
             raise StoreError(f"the path {path} is not valid Unicode; pass another --store.")
         if Path(os.path.realpath(path)).is_relative_to(docs.resolve()):
             raise StoreError(f"the store {path} would lie inside the documents folder; pass a --store outside of it.")
-        if path.exists() and not (path / "library.sqlite").exists() and (foreign := foreign_names(path)):
+        if path.exists() and not (path / LIBRARY).exists() and (foreign := foreign_names(path)):
             raise StoreError(f"{path} is not a store (it holds {foreign[0]}); pass another folder as --store.")
     except OSError as error:
         raise disk_error(error, path) from None

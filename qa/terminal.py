@@ -64,11 +64,16 @@ def _duration(seconds: float) -> str:
 def measured(
     show: Callable[[str, bool], None], clock: Callable[[], float] = time.monotonic
 ) -> Callable[[int, int, int, str], None]:
-    """A `Progress` that shows lines, each with whether it is the last."""
-    began = clock()
+    """A `Progress` that shows lines, each with whether it is the last. What is counted next has a time of its own."""
+    began = now = clock()
+    counted = ""
 
     def progress(done: int, to_do: int, embedded: int, what: str) -> None:
-        show(progress_line(done, to_do, embedded, clock() - began, what), done == to_do)
+        nonlocal began, now, counted
+        if counted not in ("", what):
+            began = now
+        counted, now = what, clock()
+        show(progress_line(done, to_do, embedded, now - began, what), done == to_do)
 
     return progress
 

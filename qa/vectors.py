@@ -45,10 +45,12 @@ def _settings_as_given() -> Iterator[None]:
         BaseSettings.__init__ = reads_around  # type: ignore[method-assign]
 
 
-with _settings_as_given():  # Chroma makes some when it is imported
+with _settings_as_given():  # only here, where Chroma makes its own: whoever imports this may have settings to be read
     import chromadb
     from chromadb.config import Settings
     from llama_index.vector_stores.chroma import ChromaVectorStore
+
+    SETTINGS = Settings(anonymized_telemetry=False)
 
 BATCH = 1000  # ids or vectors a call
 HNSW: dict[str, Any] = {"space": "cosine"}
@@ -224,8 +226,7 @@ class Vectors:
                 self._spelling = next(number for number in itertools.count() if number not in _spellings)
                 _spellings.add(self._spelling)
             path = str(self.folder) + "/." * self._spelling
-            with _settings_as_given():
-                self._client = chromadb.PersistentClient(path, Settings(anonymized_telemetry=False))
+            self._client = chromadb.PersistentClient(path, SETTINGS.model_copy())
             collection = self._client.get_or_create_collection(
                 "chunks", embedding_function=None, configuration={"hnsw": HNSW}
             )

@@ -178,8 +178,11 @@ def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("closed", "code"), [("2>&-", 0), (">/dev/full", 1)])
-def test_where_nothing_can_be_written(store: Path, closed: str, code: int) -> None:
-    shell = ["sh", "-c", f'exec "$0" -m qa documents --docs "$1" --store "$2" {closed}', sys.executable, SEEDS, store]
+def test_where_nothing_can_be_written(tmp_path: Path, closed: str, code: int) -> None:
+    """In a store of its own: what is opened next gets the number of what is closed."""
+    qa("index", "--docs", SEEDS, "--store", tmp_path / "store")
+    command = f'exec "$0" -m qa documents --docs "$1" --store "$2" {closed}'
+    shell = ["sh", "-c", command, sys.executable, SEEDS, tmp_path / "store"]
     done = subprocess.run(shell, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (code, code), done.stderr
 

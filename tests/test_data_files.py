@@ -67,6 +67,13 @@ def test_a_blank_row_ends_a_table(blank: str) -> None:
     assert found.text == "ticket | price\nAdult | 5\n\nFor help\n\nname | phone\nAnn | 555"
 
 
+@pytest.mark.parametrize("end", ["\r\r\n", "\n\n", "\n,\n"])
+def test_blank_rows_between_all_rows_are_only_space(end: str) -> None:
+    found = read(end.join(["ticket,price", "Adult,5", "Child,3", ""]).encode(), ".csv")
+    assert found.text == "ticket | price\nAdult | 5\nChild | 3"
+    assert places(found)[1:] == [("row 3", "Adult | 5"), ("row 5", "Child | 3")]
+
+
 def test_long_rows_say_which_column_is_which() -> None:
     header = [f"Question {number}" for number in range(30)]
     answers = [f"answer {number} of this" for number in range(29)] + ["Long. " * 200]
@@ -87,15 +94,13 @@ def test_any_table_comes_back_row_by_row(rows: list[list[str]]) -> None:
     file = io.StringIO(newline="")
     csv.writer(file, delimiter="\t").writerows([["Header", "of it"], *rows])
     found = read(file.getvalue().encode(), ".tsv")
-    wanted, has_header = {}, True
-    for number, row in enumerate(rows, 2):
-        cells = [" ".join(cell.split()) for cell in row]
-        has_header = any(cells) and (has_header or sum(map(bool, cells)) > 1)
-        if any(cells):
-            wanted[f"row {number}"] = " | ".join(cells).strip() if has_header else "".join(cells)
+    cells = {f"row {number}": [" ".join(cell.split()) for cell in row] for number, row in enumerate(rows, 2)}
     got = dict(places(found))
     assert got.pop("row 1") == "Header | of it"
-    assert got == wanted
+    assert got.keys() == {row for row in cells if any(cells[row])}
+    # Above a header, which a blank row asks for anew, a cell by itself is text.
+    assert all(text in (" | ".join(cells[row]).strip(), "".join(cells[row])) for row, text in got.items())
+    assert all(text == " | ".join(cells[row]).strip() for row, text in got.items() if sum(map(bool, cells[row])) > 1)
 
 
 # -- JSON --------------------------------------------------------------------------------------
@@ -217,6 +222,12 @@ def test_a_mail_with_blank_plain_text_is_read_as_a_page(plain: str) -> None:
     made.set_content(plain)
     made.add_alternative("<p>The pool is open.", subtype="html")
     assert shown(read(made.as_bytes(), ".eml"))[1:] == [("text", "The pool is open.")]
+
+
+def test_a_mail_of_attachments_alone_has_its_head() -> None:
+    made = mail()
+    made.add_attachment(b"\0\1", maintype="application", subtype="octet-stream", filename="plan.bin")
+    assert "plan.bin" in read(made.as_bytes(), ".eml").text
 
 
 @pytest.mark.parametrize(

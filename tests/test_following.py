@@ -236,7 +236,7 @@ def test_progress_is_measured_from_its_beginning(docs: Path) -> None:
     progress(2, 2, 20, "vectors")
     assert lines == [
         ("Indexing 1/2 files, 10 passages, 5 a second, about 2 s left", False),
-        ("Indexing 2/2 vectors, 20 passages, 5 a second", True),
+        ("Indexing 2/2 vectors, 20 passages, 10 a second", True),
     ]
 
 

@@ -221,10 +221,31 @@ def test_notes_are_cited_by_the_number_that_a_reader_sees() -> None:
         ("footnote 1", "Note 9."),
         ("footnote *", "Note 3."),
         ("footnote", "Note 4."),
-        ("endnote 1", "Note 2."),
+        ("endnote i", "Note 2."),
         ("footnote 2", "Note 2."),
-        ("endnote 2", "Note 3."),
+        ("endnote ii", "Note 3."),
     ]
+
+
+@pytest.mark.parametrize(
+    ("format_", "numbers"),
+    [
+        ("lowerRoman", ["i", "ii", "iii", "iv"]),
+        ("upperRoman", ["I", "II", "III", "IV"]),
+        ("decimal", ["1", "2", "3", "4"]),
+        ("chicago", ["1", "2", "3", "4"]),
+    ],
+)
+def test_notes_are_numbered_as_the_document_says(format_: str, numbers: list[str]) -> None:
+    def number(part: bytes) -> bytes:
+        found = f'<w:{{0}}Pr><w:numFmt w:val="{format_}"/></w:{{0}}Pr>'
+        both = found.format("footnote") + found.format("endnote")
+        return part.replace(b"</w:settings>", f"{both}</w:settings>".encode())
+
+    body = "".join(f'<w:p><w:r><w:{kind}Reference w:id="2"/></w:r></w:p>' for kind in ("footnote", "endnote") * 4)
+    data = repacked(with_notes(body, {"2": "Note."}, {"2": "Note."}), {"word/settings.xml": number})
+    wanted = [f"{kind} {one}" for one in numbers for kind in ("footnote", "endnote")]
+    assert [place for place, _ in places(read(data, ".docx"))] == wanted
 
 
 # -- PowerPoint --------------------------------------------------------------------------------

@@ -115,7 +115,7 @@ def test_all_who_ask_share_the_threads_and_the_weights(reader: CrossEncoder) -> 
 
     with ThreadPoolExecutor(8) as askers:
         scores = list(askers.map(ask, range(8)))
-    assert shared._most == 2
+    assert shared._most <= 2
     assert len(shared._sessions) == 1
     assert scores == [[one.score for one in read(reader, "When does the pool open?", hit(), hit(), hit())]] * 8
 

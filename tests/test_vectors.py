@@ -16,6 +16,7 @@ import pytest
 from filelock import FileLock
 from llama_index.core.schema import TextNode
 from llama_index.core.vector_stores.types import VectorStoreQuery
+from pydantic_settings import BaseSettings
 
 from qa import vectors as vectors_module
 from qa.errors import StoreBusy, StoreDamaged
@@ -78,7 +79,9 @@ def test_an_id_written_again_has_the_later_vector(vectors: Vectors) -> None:
 
 def test_an_index_that_misses_some_is_not_taken_for_broken(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a very large one does, or here one that looks no further than the next."""
-    monkeypatch.setattr(vectors_module, "HNSW", {"space": "cosine", "ef_search": 1, "max_neighbors": 3})
+    monkeypatch.setattr(
+        vectors_module, "HNSW", {"space": "cosine", "ef_search": 1, "max_neighbors": 3, "num_threads": 1}
+    )
     ids = [f"{number}-0-1" for number in range(3000)]
     rows = np.random.default_rng(1).normal(size=(len(ids), 384)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
@@ -86,6 +89,19 @@ def test_an_index_that_misses_some_is_not_taken_for_broken(vectors: Vectors, mon
     nearest = [vectors.nearest(row, 1) for row in rows[::100]]
     assert sum(found[0][1] > 0.999 for found in nearest) < len(nearest) / 2
     assert vectors.are_sound()
+
+
+def test_the_settings_of_whoever_imports_this_are_read_as_ever(
+    vectors: Vectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Theirs(BaseSettings):
+        theirs_of_a_host: str = "unread"
+
+    monkeypatch.setenv("THEIRS_OF_A_HOST", "read")
+    monkeypatch.setenv("CHROMA_API_IMPL", "chromadb.api.fastapi.FastAPI")
+    vectors.add(IDS[:3], of(IDS[:3]))
+    assert Theirs().theirs_of_a_host == "read"
+    assert vectors._client.get_settings().chroma_api_impl == "chromadb.api.rust.RustBindingsAPI"
 
 
 def test_nothing_asked_of_nothing(vectors: Vectors) -> None:

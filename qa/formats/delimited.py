@@ -7,10 +7,11 @@ import itertools
 from collections import Counter
 
 from qa.errors import DocumentError
-from qa.formats.blocks import Extract, assemble, table_lines
+from qa.formats.blocks import Extract, assemble, raise_beyond, table_lines
 
 DELIMITERS = ",;\t|"
-SAMPLE_ROWS = 50
+SAMPLE_ROWS = 50  # of the beginning, in …
+SAMPLE_CHARS = 1_000_000  # … so much of it
 
 
 def read_csv(text: str) -> Extract:
@@ -27,8 +28,11 @@ def _read(text: str, delimiter: str) -> Extract:
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         numbered = ((f"row {number}", row) for number, row in enumerate(rows, 1))
-        tables = itertools.groupby(numbered, key=_has_text)  # a row without text ends one
-        content, blocks = assemble(line for filled, table in tables if filled for line in table_lines(table))
+        if _is_spaced(text, delimiter):
+            content, blocks = assemble(table_lines(numbered))
+        else:
+            tables = itertools.groupby(numbered, key=lambda row: _has_text(row[1]))  # a row without text ends one
+            content, blocks = assemble(line for filled, table in tables if filled for line in table_lines(table))
     except csv.Error:
         limit = csv.field_size_limit()
         raise DocumentError(
@@ -37,15 +41,25 @@ def _read(text: str, delimiter: str) -> Extract:
     return Extract(content, blocks)
 
 
-def _has_text(row: tuple[str, list[str]]) -> bool:
-    return any(cell.strip() for cell in row[1])
+def _has_text(row: list[str]) -> bool:
+    raise_beyond(len(row))
+    return any(cell.strip() for cell in row)
+
+
+def _is_spaced(text: str, delimiter: str) -> bool:
+    """Whether about every other row is blank: so programs write on Windows that end each line twice."""
+    rows = csv.reader(io.StringIO(text[:SAMPLE_CHARS], newline=""), delimiter=delimiter)
+    filled: list[bool] = []
+    with contextlib.suppress(csv.Error):
+        filled.extend(_has_text(row) for row in itertools.islice(rows, SAMPLE_ROWS))
+    return 2 * sum(filled) <= len(filled) + 1 and not all(filled)
 
 
 def _delimiter(text: str) -> str:
     """The delimiter that most rows of the beginning agree on; a comma where none separates anything."""
 
     def agreement(delimiter: str) -> tuple[int, int]:
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        rows = csv.reader(io.StringIO(text[:SAMPLE_CHARS], newline=""), delimiter=delimiter)
         widths: Counter[int] = Counter()
         with contextlib.suppress(csv.Error):
             widths.update(len(row) for row in itertools.islice(rows, SAMPLE_ROWS) if len(row) > 1)

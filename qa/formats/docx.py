@@ -41,6 +41,11 @@ _SYMBOLS = {  # of the font Symbol, by the last two digits of a sign's number
 }
 _SIGNS = {f"{_W}tab": " ", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
 
+_NOTE_FORMATS = {"footnote": "decimal", "endnote": "lowerRoman"}  # Word's own, where a document names none
+_ROMAN = tuple(
+    zip((1000, 900, 500, 400, 100, 90, 50, 40, 10, 9, 5, 4, 1), "m cm d cd c xc l xl x ix v iv i".split(), strict=True)
+)
+
 
 def read_docx(data: bytes) -> Extract:
     """The body's text; raises DocumentError, or what the library raises."""
@@ -53,6 +58,15 @@ def read_docx(data: bytes) -> Extract:
     return Extract(content, blocks, title=stated_title(document.core_properties.title, lines), encoding="docx")
 
 
+def _roman(number: int) -> str:
+    """The number in small Roman numerals: 4 → "iv"."""
+    found = ""
+    for value, sign in _ROMAN:
+        found += number // value * sign
+        number %= value
+    return found
+
+
 class _Body:
     """Walks the body. What Word shows stands at any depth, in insertions, links and content controls too."""
 
@@ -61,6 +75,11 @@ class _Body:
         self._styles = {one.get(f"{_W}styleId"): one for one in document.styles.element.iter(f"{_W}style")}
         self._notes = {**self._read_notes(_FOOTNOTES, "footnote"), **self._read_notes(_ENDNOTES, "endnote")}
         self._numbers: Counter[str] = Counter()  # of the notes so far, by kind
+        formats = {kind: document.settings.element.find(f"{_W}{kind}Pr/{_W}numFmt") for kind in _NOTE_FORMATS}
+        self._formats = {
+            kind: default if (found := formats[kind]) is None else found.get(f"{_W}val")
+            for kind, default in _NOTE_FORMATS.items()
+        }
         self._has_title = False
 
     def lines(self) -> Iterator[Line]:
@@ -103,11 +122,16 @@ class _Body:
                     yield Line(text, locator=f"{kind} {sign}".strip())
 
     def _sign(self, mark: Any, kind: str) -> str:
-        """What a reader of the page sees of a note's mark: its number among its kind, or a sign of its own."""
+        """What a reader of the page sees of a note's mark: its number among its kind, or a sign of its own.
+
+        Arabic or Roman as the whole document has it; sections that begin anew or write letters are not looked for.
+        """
         if mark.get(f"{_W}customMarkFollows", "0") not in ("0", "false", "off"):
             return _text(mark.getparent()).strip()
         self._numbers[kind] += 1
-        return str(self._numbers[kind])
+        number = str(self._numbers[kind])
+        roman = _roman(self._numbers[kind])
+        return {"lowerRoman": roman, "upperRoman": roman.upper()}.get(self._formats[kind], number)
 
     def _line(self, paragraph: Any, text: str) -> Line:
         names = self._style_names(paragraph)

@@ -24,7 +24,7 @@ def read_eml(data: bytes) -> Extract:
     """The body in plain text where the mail has one with words, else its web page."""
     import email  # late: only folders with mails pay for it
 
-    raise_beyond(data.count(b"\n"))
+    raise_beyond(data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n"))
     mail: Any = email.message_from_bytes(data, policy=_bounded_policy())
     if not any(mail[name] for name in KNOWN):
         raise DocumentError("is not an e-mail: it has no sender, subject or date")
