@@ -57,7 +57,8 @@ HNSW: dict[str, Any] = {"space": "cosine"}
 TURN_WAIT_S = 60.0
 POLL_S = 0.005  # who waits for a turn looks this often whether it is free
 PROBES = 16  # how many vectors the index is asked for to see whether it is whole, …
-REACH = 500  # … each among so many neighbours, which a search for fewer may not come by in a large index
+REACH = 500  # … each among so many neighbours, which a search for fewer may not come by in a large index, …
+SHARE_FOUND = 1 / 8  # … and how many of them must be found
 
 IDLE, BUSY, TORN = "idle", "busy", "torn"
 
@@ -282,9 +283,9 @@ def _nearest(store: ChromaVectorStore, vector: NDArray[np.float32], limit: int) 
 
 
 def _are_sound(store: ChromaVectorStore, ids: Sequence[str] | None) -> bool:
-    """See `Vectors.are_sound`. An HNSW graph may miss a vector now and then; a broken one misses nearly all.
+    """See `Vectors.are_sound`. A broken graph misses nearly all that is asked for.
 
-    How many are missed grows with the index: what is sound must not be taken for broken, and made anew, by its size.
+    A sound one misses more the larger it is, half of a million vectors with much noise, and is not made anew for that.
     """
     there: list[str] = []
     for some in _batches(_ids(store, None) if ids is None else ids):
@@ -298,7 +299,7 @@ def _are_sound(store: ChromaVectorStore, ids: Sequence[str] | None) -> bool:
     probes = _get(store, there[:: max(1, len(there) // PROBES)][:PROBES])[1]
     reached = store.client.query(probes, n_results=min(REACH, _count(store)), include=["distances"])["distances"] or []
     found_again = sum(1 for distances in reached if distances and distances[0] < 0.001)
-    return 2 * found_again >= len(probes)
+    return SHARE_FOUND * len(probes) <= found_again
 
 
 def _batches(ids: Sequence[str]) -> Iterator[list[str]]:
