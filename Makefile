@@ -22,8 +22,9 @@ faults: install-dev
 		tests/test_faults.py tests/test_following.py tests/test_backup.py
 audit: install-dev
 	$(BIN)/python -m tests.licences
+# make scale SCALE="--recorded 1000000 --plain DIR": one more size, and plain LlamaIndex with Chroma beside it.
 scale: install-dev
-	$(BIN)/qa-eval scale --json .eval/scale.json
+	$(BIN)/qa-eval scale $(SCALE) --json .eval/scale.json
 	$(BIN)/qa-eval load --json .eval/load.json
 screenshots: install-dev
 	$(BIN)/python -m ui.screenshots.make
