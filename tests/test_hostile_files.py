@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
+from qa import formats
 from qa.documents import File, read_document
 from qa.errors import DocumentError
-from qa.formats import READERS, Extract, blocks, extract, pdf
+from qa.formats import READERS, Extract, apart, blocks, extract, pdf
 from tests import files
 from tests.files import SAMPLES
 from tests.test_formats import block_laws
@@ -253,6 +254,40 @@ def test_deep_nesting_in_a_package() -> None:
     assert "is broken or not a .docx file" in reason(files.repacked(SAMPLES[".docx"](), {MAIN[".docx"]: bury}), ".docx")
 
 
+@pytest.mark.parametrize("ending", MAIN)
+def test_a_large_package_is_read_apart_and_gives_the_same(ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = tried(SAMPLES[ending](), ending)
+    broken = files.repacked(SAMPLES[ending](), {MAIN[ending]: lambda part: part[:-20]})
+    why = reason(broken, ending)
+    monkeypatch.setattr(formats, "LARGE_XML", 0)
+    monkeypatch.setitem(formats.PARSERS, ending, lambda data: Extract("read here", ()))
+    assert isinstance(here, Extract)
+    assert tried(SAMPLES[ending](), ending) == here
+    assert reason(broken, ending) == why
+
+
+EMPTY = {
+    "paragraphs": (".docx", "word/document.xml", b"<w:body>", b"<w:p/>"),
+    "shapes": (".pptx", "ppt/slides/slide1.xml", b"<p:spTree>", b"<p:sp/>"),
+    "styles": (".xlsx", "xl/styles.xml", b"<cellXfs>", b"<xf/>"),
+    "cells": (".xlsx", "xl/worksheets/sheet1.xml", b"<row>", b"<c/>"),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a process has no limits there")
+@pytest.mark.parametrize(("ending", "part", "within", "mark"), EMPTY.values(), ids=EMPTY)
+def test_empty_marks_take_no_more_memory_than_a_limit(
+    ending: str, part: str, within: bytes, mark: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def multiply(content: bytes) -> bytes:
+        begun = re.sub(rb"<(cellXfs|row)\b[^>]*>", rb"<\1>", content)
+        assert within in begun
+        return begun.replace(within, within + mark * 3_000_000, 1)
+
+    monkeypatch.setattr(apart, "MEMORY", 300_000_000)
+    assert "too much memory" in reason(files.repacked(SAMPLES[ending](), {part: multiply}), ending)
+
+
 MANY = {  # of these pieces each takes a hundred times its own size
     "paragraphs": ("a\n\n" * 60, ".txt"),
     "lines of one paragraph": ("a\n" * 120, ".txt"),
@@ -353,9 +388,9 @@ def forms_in_forms(levels: int, times: int) -> bytes:
 
 
 def test_forms_that_multiply_end_at_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pdf, "CPU_S", 2)
+    monkeypatch.setattr(apart, "CPU_S", 2)
     assert "cannot be read: it takes too long" in reason(forms_in_forms(9, 12), ".pdf")
-    monkeypatch.setattr(pdf, "CLOCK_S", 0.0)
+    monkeypatch.setattr(apart, "CLOCK_S", 0.0)
     assert "takes too long" in reason(SAMPLES[".pdf"](), ".pdf")
 
 
@@ -385,7 +420,7 @@ def test_a_pdf_is_read_under_limits_that_are_lower() -> None:
 
 
 def test_the_process_that_cannot_start_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pdf.sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(apart.sys, "executable", "/nowhere/python")
     assert "no process could be started" in reason(SAMPLES[".pdf"](), ".pdf")
 
 

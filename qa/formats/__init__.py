@@ -4,11 +4,15 @@ Libraries are imported when the first file needs them. Whatever a library does w
 hostile file, `extract` gives an extract or raises DocumentError.
 """
 
+import json
+import os
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from qa.errors import DocumentError
+from qa.formats.apart import run_apart
 from qa.formats.blocks import Extract
 from qa.formats.decoding import declared_encoding, decode
 from qa.formats.delimited import read_csv, read_tsv
@@ -16,29 +20,60 @@ from qa.formats.docx import read_docx
 from qa.formats.mail import read_eml
 from qa.formats.markdown import read_markdown
 from qa.formats.objects import read_json, read_jsonl
+from qa.formats.office import check_package
 from qa.formats.pdf import read_pdf
 from qa.formats.plain import read_plain
 from qa.formats.pptx import read_pptx
 from qa.formats.web import read_html
 from qa.formats.xlsx import read_xlsx
+from qa.schema import Block
 
 __all__ = ["READERS", "Extract", "decode", "extract", "read_html", "read_markdown", "read_plain"]
+
+LARGE_XML = 4_000_000  # bytes of XML in an Office file; to start a process takes longer than to read less
+NO_MEMORY = 2  # XML_ERR_NO_MEMORY, which lxml raises as an error of syntax
 
 Reader = Callable[[bytes], Extract]
 
 
 def extract(data: bytes, ending: str) -> Extract:
     """What the reader of this ending (".pdf") finds in a file's bytes; raises DocumentError and nothing else."""
+    return guarded(READERS[ending], data, ending)
+
+
+def guarded(read: Reader, data: bytes, ending: str) -> Extract:
+    """What the reader finds; raises DocumentError and nothing else."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what a library does not support: nothing that a person can act on
-            return READERS[ending](data)
+            return read(data)
     except DocumentError:
         raise
     except (
         Exception
     ) as error:  # libraries raise whatever a broken file makes them trip over, KeyError to RecursionError
+        if isinstance(error, MemoryError) or getattr(error, "code", None) == NO_MEMORY:
+            raise DocumentError("takes too much memory to read; split it or save it again") from None
         raise DocumentError(f"is broken or not a {ending} file ({type(error).__name__}); save it again") from None
+
+
+def _package(ending: str, schema: str) -> Reader:
+    """A reader of Office files that has large ones read apart: of each byte of XML a library may make hundreds."""
+
+    def read_bytes(data: bytes) -> Extract:
+        large = check_package(data, schema) > LARGE_XML
+        return _read_apart(ending, data) if large else PARSERS[ending](data)
+
+    return read_bytes
+
+
+def _read_apart(ending: str, data: bytes) -> Extract:
+    here = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
+    found = json.loads(run_apart(["-m", "qa.formats", ending], data, {**os.environ, "PYTHONPATH": here}))
+    if "problem" in found:
+        raise DocumentError(found["problem"])
+    found |= {"blocks": tuple(Block(**one) for one in found["blocks"]), "dates": tuple(found["dates"])}
+    return Extract(**found)
 
 
 def _text(read: Callable[[str], Extract], declared: Callable[[bytes], str | None] = lambda data: None) -> Reader:
@@ -51,6 +86,7 @@ def _text(read: Callable[[str], Extract], declared: Callable[[bytes], str | None
     return read_bytes
 
 
+PARSERS: dict[str, Reader] = {".docx": read_docx, ".pptx": read_pptx, ".xlsx": read_xlsx}  # of checked packages
 READERS: dict[str, Reader] = {
     ".txt": _text(read_plain),
     ".md": _text(read_markdown),
@@ -62,8 +98,8 @@ READERS: dict[str, Reader] = {
     ".json": _text(read_json),
     ".jsonl": _text(read_jsonl),
     ".eml": read_eml,
-    ".docx": read_docx,
-    ".pptx": read_pptx,
-    ".xlsx": read_xlsx,
+    ".docx": _package(".docx", "wordprocessingml"),
+    ".pptx": _package(".pptx", "presentationml"),
+    ".xlsx": _package(".xlsx", "spreadsheetml"),
     ".pdf": read_pdf,
 }

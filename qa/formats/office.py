@@ -9,6 +9,7 @@ from qa.formats.decoding import really
 
 MAX_UNPACKED = 500_000_000  # bytes of all parts; the largest honest ones are pictures
 MAX_PARTS = 20_000
+MAX_XML = {"wordprocessingml": 60_000_000, "presentationml": 60_000_000, "spreadsheetml": 300_000_000}
 NAMES = {
     "wordprocessingml": "a Word document (.docx)",
     "presentationml": "a PowerPoint presentation (.pptx)",
@@ -26,11 +27,12 @@ _EBCDIC = b"\x4c\x6f\xa7\x94"  # "<?xm", which no other text begins with
 _BLANK = b"\xef\xbb\xbf\xfe\xff\0 \t\r\n"  # marks of byte order and white space, in any encoding
 
 
-def check_package(data: bytes, schema: str, *, max_xml: int) -> None:
+def check_package(data: bytes, schema: str) -> int:
     """Raises DocumentError unless this is a whole, unencrypted package of this schema that can be parsed safely.
 
-    `max_xml`: bytes of XML that will be parsed. A zip cannot unpack to more than it declares: Python stops there.
+    Returns the bytes of its XML. A zip cannot unpack to more than it declares: Python stops there.
     """
+    max_xml = MAX_XML[schema]
     name = NAMES[schema]
     if data.startswith(_OLE):
         if _ENCRYPTED in data:
@@ -46,12 +48,13 @@ def check_package(data: bytes, schema: str, *, max_xml: int) -> None:
                     f"unpacks to more than {MAX_UNPACKED // 1_000_000} MB or {MAX_PARTS:,} parts; split it"
                 )
             xml = [part for part in parts if _is_xml(package, part)]
-            if sum(part.file_size for part in xml) > max_xml:
+            if (size := sum(part.file_size for part in xml)) > max_xml:
                 raise DocumentError(f"unpacks to more than {max_xml // 1_000_000} MB of text and marks; split it")
             _check_schema(package, name, schema)
             for part in xml:
                 if not part.filename.lower().endswith(_EMBEDDED):
                     _check_part(package, part)
+            return size
     except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, zlib.error):
         raise DocumentError(f"is broken or not {name}{really(data)}") from None
 

@@ -4,21 +4,17 @@ A process of its own unpacks the file (`qa.formats.pdf_pages`); `qa.formats.pdf_
 """
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-from qa.errors import DocumentError, UnreadableError
+from qa.errors import DocumentError
+from qa.formats.apart import run_apart
 from qa.formats.blocks import MAX_CHARS, MAX_PIECES, Extract, assemble, stated_title
 from qa.formats.decoding import really
 from qa.formats.pdf_layout import Piece, page_lines
 
 MAX_PAGES = 20_000
 MAX_RUNS = 20  # of pages that are named
-CPU_S = 600
-CLOCK_S = 3600.0  # where a machine is busy, or knows no limits of a process
-MEMORY = 2_000_000_000
 HEADER_BYTES = 1024  # within which the mark of a PDF stands
 
 _SCRIPT = Path(__file__).with_name("pdf_pages.py")
@@ -62,19 +58,8 @@ def _pages(numbers: list[int]) -> str:
 
 def _unpack(data: bytes) -> list[Any]:
     """What the other process says: about the file, then its pages."""
-    limits = (str(limit) for limit in (MAX_PAGES, MAX_CHARS, MAX_PIECES, CPU_S, MEMORY))
-    command = [sys.executable, "-P", str(_SCRIPT), *limits]
-    try:
-        done = subprocess.run(command, input=data, capture_output=True, timeout=CLOCK_S, check=False)  # noqa: S603
-    except subprocess.TimeoutExpired:
-        raise DocumentError("takes too long to read; split it or save it again") from None
-    except OSError as error:
-        raise UnreadableError(f"cannot be read: no process could be started for it ({error.strerror})") from None
-    said = [json.loads(line) for line in done.stdout.splitlines()] if not done.returncode else []
-    if not said:
-        raise DocumentError(
-            "cannot be read: it takes too long, too much memory, or is broken; split it or save it again"
-        )
+    limits = map(str, (MAX_PAGES, MAX_CHARS, MAX_PIECES))
+    said = [json.loads(line) for line in run_apart([str(_SCRIPT), *limits], data).splitlines()]
     problem = next((one["problem"] for one in (said[0], said[-1]) if isinstance(one, dict) and "problem" in one), None)
     if problem:
         raise DocumentError(_PROBLEMS[problem])

@@ -30,7 +30,7 @@ _Word = tuple[str, float, float, float, float]
 def main(max_pages: int, max_chars: int, max_pieces: int, cpu_s: int, memory: int) -> None:
     """Read the PDF within the limits: pages, characters, pieces, seconds of processor time, bytes of memory."""
     data = sys.stdin.buffer.read()
-    _limit(cpu_s, memory + 4 * len(data))
+    limit(cpu_s, memory + 4 * len(data))
     import pypdfium2
 
     try:
@@ -56,7 +56,8 @@ def main(max_pages: int, max_chars: int, max_pieces: int, cpu_s: int, memory: in
     return None
 
 
-def _limit(cpu_s: int, memory: int) -> None:
+def limit(cpu_s: int, memory: int) -> None:
+    """End this process beyond so many seconds of processor time, and refuse it more bytes of memory."""
     try:
         import resource
     except ImportError:  # Windows: the parent's clock is the only limit
@@ -68,8 +69,8 @@ def _limit(cpu_s: int, memory: int) -> None:
     ):
         with contextlib.suppress(ValueError, OSError):
             hard = resource.getrlimit(what)[1]  # where it is lower nobody may raise it
-            limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-            resource.setrlimit(what, (limit, limit))
+            most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(what, (most, most))
 
 
 def _say(what: Any) -> None:
