@@ -51,8 +51,9 @@ def follow(
                 refreshing = time.monotonic()
                 changes = refresh()
                 ended = time.monotonic()
-                # … and so many times as long as that takes: all that was left out is looked at again.
-                again_at = ended + max(AGAIN_S, SHARE * (ended - refreshing)) if changes.unreadable else math.inf
+                # … and so many times as long as that takes by itself: all that was left out is looked at again.
+                again_s = max(AGAIN_S, 0 if changes else SHARE * (ended - refreshing))
+                again_at = ended + again_s if changes.unreadable else math.inf
                 seen = now if _is_settled(now) else None
                 if changes or first:
                     refreshed(changes)

@@ -285,7 +285,8 @@ def _nearest(store: ChromaVectorStore, vector: NDArray[np.float32], limit: int) 
 def _are_sound(store: ChromaVectorStore, ids: Sequence[str] | None) -> bool:
     """See `Vectors.are_sound`. A broken graph misses nearly all that is asked for.
 
-    A sound one misses more the larger it is, half of a million vectors with much noise, and is not made anew for that.
+    A sound one misses more the larger it is (within REACH half of a million vectors with much noise), and is not made
+    anew for that.
     """
     there: list[str] = []
     for some in _batches(_ids(store, None) if ids is None else ids):

@@ -61,7 +61,7 @@ def test_numbers_of_rows_count_empty_ones() -> None:
     assert places(read(b"a,b\n\n1,2\n", ".csv")) == [("row 1", "a | b"), ("row 3", "1 | 2")]
 
 
-@pytest.mark.parametrize("blank", ["", ",", " , "])
+@pytest.mark.parametrize("blank", ["", ",", " , ", "\n,\n\n\n"])
 def test_a_blank_row_ends_a_table(blank: str) -> None:
     found = read(f"ticket,price\nAdult,5\n{blank}\nFor help\nname,phone\nAnn,555\n".encode(), ".csv")
     assert found.text == "ticket | price\nAdult | 5\n\nFor help\n\nname | phone\nAnn | 555"

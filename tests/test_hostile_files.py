@@ -285,7 +285,16 @@ def test_empty_marks_take_no_more_memory_than_a_limit(
         return begun.replace(within, within + mark * 3_000_000, 1)
 
     monkeypatch.setattr(apart, "MEMORY", 300_000_000)
-    assert "too much memory" in reason(files.repacked(SAMPLES[ending](), {part: multiply}), ending)
+    monkeypatch.setattr(formats, "LARGE_XML", 0)
+    assert isinstance(tried(SAMPLES[ending](), ending), Extract)
+    assert reason(files.repacked(SAMPLES[ending](), {part: multiply}), ending).startswith("takes too much memory")
+
+
+@pytest.mark.parametrize("ending", MAIN)
+def test_what_is_no_xml_is_broken(ending: str) -> None:
+    assert reason(files.repacked(SAMPLES[ending](), {MAIN[ending]: lambda _: b"garbage"}), ending).startswith(
+        "is broken"
+    )
 
 
 MANY = {  # of these pieces each takes a hundred times its own size

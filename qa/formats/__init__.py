@@ -4,12 +4,16 @@ Libraries are imported when the first file needs them. Whatever a library does w
 hostile file, `extract` gives an extract or raises DocumentError.
 """
 
+import io
+import itertools
 import json
-import os
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import ParseError
 
 from qa.errors import DocumentError
 from qa.formats.apart import run_apart
@@ -31,7 +35,9 @@ from qa.schema import Block
 __all__ = ["READERS", "Extract", "decode", "extract", "read_html", "read_markdown", "read_plain"]
 
 LARGE_XML = 4_000_000  # bytes of XML in an Office file; to start a process takes longer than to read less
-NO_MEMORY = 2  # XML_ERR_NO_MEMORY, which lxml raises as an error of syntax
+_LIMITED = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from qa.formats.limited import main; main(*sys.argv[2:])"
+)
 
 Reader = Callable[[bytes], Extract]
 
@@ -52,9 +58,15 @@ def guarded(read: Reader, data: bytes, ending: str) -> Extract:
     except (
         Exception
     ) as error:  # libraries raise whatever a broken file makes them trip over, KeyError to RecursionError
-        if isinstance(error, MemoryError) or getattr(error, "code", None) == NO_MEMORY:
+        if _is_out_of_memory(error):
             raise DocumentError("takes too much memory to read; split it or save it again") from None
         raise DocumentError(f"is broken or not a {ending} file ({type(error).__name__}); save it again") from None
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Also where a parser of XML takes it for an error of syntax: lxml with the code 2, Python's own with 1."""
+    code = 1 if isinstance(error, ParseError) else 2 if type(error).__module__.startswith("lxml") else None
+    return isinstance(error, MemoryError) or (code is not None and getattr(error, "code", None) == code)
 
 
 def _package(ending: str, schema: str) -> Reader:
@@ -68,12 +80,17 @@ def _package(ending: str, schema: str) -> Reader:
 
 
 def _read_apart(ending: str, data: bytes) -> Extract:
-    here = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
-    found = json.loads(run_apart(["-m", "qa.formats", ending], data, {**os.environ, "PYTHONPATH": here}))
+    here = [*filter(None, sys.path), str(Path(__file__).parents[2])]  # where this process finds what it imports
+    said = io.BytesIO(run_apart(["-c", _LIMITED, json.dumps(here), ending], data))
+    found, *_ = _said(said, 1)
     if "problem" in found:
         raise DocumentError(found["problem"])
-    found |= {"blocks": tuple(Block(**one) for one in found["blocks"]), "dates": tuple(found["dates"])}
-    return Extract(**found)
+    blocks = tuple(Block(*one) for one in _said(said))
+    return Extract(**found | {"blocks": blocks, "dates": tuple(found["dates"])})
+
+
+def _said(lines: io.BytesIO, most: int | None = None) -> Iterator[Any]:
+    return (json.loads(line.decode("utf-8", "surrogatepass")) for line in itertools.islice(lines, most))
 
 
 def _text(read: Callable[[str], Extract], declared: Callable[[bytes], str | None] = lambda data: None) -> Reader:

@@ -47,12 +47,12 @@ def _has_text(row: list[str]) -> bool:
 
 
 def _is_spaced(text: str, delimiter: str) -> bool:
-    """Whether about every other row is blank: so programs write on Windows that end each line twice."""
+    """Whether no two rows follow each other without a blank one: so write programs that end each line twice."""
     rows = csv.reader(io.StringIO(text[:SAMPLE_CHARS], newline=""), delimiter=delimiter)
     filled: list[bool] = []
     with contextlib.suppress(csv.Error):
         filled.extend(_has_text(row) for row in itertools.islice(rows, SAMPLE_ROWS))
-    return 2 * sum(filled) <= len(filled) + 1 and not all(filled)
+    return not all(filled) and not any(one and next_ for one, next_ in itertools.pairwise(filled))
 
 
 def _delimiter(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from qa.errors import DocumentError
-from qa.formats.blocks import MAX_CHARS, Extract, Line, assemble, stated_title, table_lines
+from qa.formats.blocks import MAX_CHARS, NAME_CHARS, Extract, Line, assemble, stated_title, table_lines
 from qa.formats.numbers import shown
 
 MAX_ROWS = 1_048_576  # of a sheet, which is Excel's own limit; a file may name rows beyond
@@ -32,7 +32,7 @@ def read_xlsx(data: bytes) -> Extract:
 
 
 def _sheet(sheet: Any) -> Iterator[Line]:
-    name = " ".join(str(sheet.title).split())
+    name = " ".join(str(sheet.title).split())[:NAME_CHARS]  # it stands beside every row
     lines = [
         line for table in _tables(sheet) for line in table_lines((f"sheet {name}, row {n}", row) for n, row in table)
     ]
