@@ -68,7 +68,7 @@ def same_text(text: str) -> str:
     Of these the form inside, and whether there are any at the ends: a sentence may open or close a quotation. Not
     `casefold`, which makes two names one (Weiß, Weiss).
     """
-    return " ".join(text.lower().translate(_QUOTE_MARKS).strip(" \t\r\n\"'").split())
+    return " ".join(text.lower().translate(_QUOTE_MARKS).split()).strip(" \"'")
 
 
 def verify_quote(quote: Quote, text: str) -> None:
