@@ -54,10 +54,7 @@ def check_store(
             added, deleted = indexing.reconcile_vectors(store, embedder, progress)
             repaired += [f"{added} vectors were missing."] * bool(added)
             repaired += [f"{deleted} vectors were left over."] * bool(deleted)
-            try:
-                repaired += [f"{name} was noted as uploaded, but is gone." for name in uploads.forget_gone(store)]
-            except OSError as error:
-                raise disk_error(error, place) from None
+            repaired += [f"{name} was noted as uploaded, but is gone." for name in uploads.forget_gone(store)]
             store.library.distrust_signatures()
             changes = indexing.sync(store, embedder, config, progress)
         for what in ("added", "replaced", "dropped"):
