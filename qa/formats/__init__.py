@@ -34,7 +34,7 @@ from qa.schema import Block
 
 __all__ = ["READERS", "Extract", "decode", "extract", "read_html", "read_markdown", "read_plain"]
 
-LARGE_XML = 4_000_000  # bytes of XML in an Office file; to start a process takes longer than to read less
+LARGE_XML = 4_000_000  # bytes of XML in an Office file; to start a process takes about as long as to read so much
 _LIMITED = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from qa.formats.limited import main; main(*sys.argv[2:])"
 )
