@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import warnings
+import weakref
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from qa import formats
 from qa.documents import File, read_document
 from qa.errors import DocumentError
-from qa.formats import READERS, Extract, apart, blocks, extract, pdf
+from qa.formats import READERS, Extract, apart, blocks, extract, guarded, pdf
 from tests import files
 from tests.files import SAMPLES
 from tests.test_formats import block_laws
@@ -288,6 +289,22 @@ def test_empty_marks_take_no_more_memory_than_a_limit(
     monkeypatch.setattr(formats, "LARGE_XML", 0)
     assert isinstance(tried(SAMPLES[ending](), ending), Extract)
     assert reason(files.repacked(SAMPLES[ending](), {part: multiply}), ending).startswith("takes too much memory")
+
+
+def test_what_a_reader_held_is_free_before_its_error_is_told() -> None:
+    class Held:
+        pass
+
+    held: list[weakref.ref[Held]] = []
+
+    def read(data: bytes) -> Extract:
+        much = Held()
+        held.append(weakref.ref(much))
+        raise MemoryError
+
+    with pytest.raises(DocumentError, match="takes too much memory") as caught:
+        guarded(read, b"", ".docx")
+    assert held[0]() is None, caught.value
 
 
 @pytest.mark.parametrize("ending", MAIN)

@@ -17,6 +17,7 @@ import httpx
 import pytest
 from gradio import processing_utils
 from gradio_client import Client
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from qa.assistant import Assistant
@@ -277,6 +278,31 @@ def test_room_is_kept_for_the_most_that_may_come(tmp_path: Path, headers: dict[s
     client = httpx.AsyncClient(transport=httpx.ASGITransport(guard), base_url="http://localhost")
     assert asyncio.run(client.post("/gradio_api/upload", content=b"a" * 7, headers=headers)).status_code == 200
     assert (seen, incoming._expected) == ([reserved], 0)
+
+
+@pytest.mark.parametrize("sizes", [[60], [7, 60], [7, 60, 7], [60] * 5])
+def test_what_is_too_large_is_refused_wherever_its_body_ends(sizes: list[int]) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await Request(scope, receive).body()
+
+    async def sending() -> list[dict[str, Any]]:
+        coming, sent = list(sizes), list[dict[str, Any]]()
+
+        async def receive() -> dict[str, Any]:
+            if not coming:  # as a server does where all has come and the client waits for its answer
+                await asyncio.Event().wait()
+            return {"type": "http.request", "body": b"a" * coming.pop(0), "more_body": bool(coming)}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        guard = Guard(app, users=None, loopback=True, upload_bytes=50)
+        headers = [(b"host", b"localhost"), (b"transfer-encoding", b"chunked")]
+        scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": headers}
+        await asyncio.wait_for(guard(scope, receive, send), timeout=20)
+        return sent
+
+    assert asyncio.run(sending())[0]["status"] == 413
 
 
 def test_the_rate_is_limited() -> None:

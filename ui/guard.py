@@ -257,12 +257,11 @@ class _Body:
 
     def __init__(self, limit: int, receive: Receive, send: Send) -> None:
         self.too_large = self.answered = False
-        self._limit, self._seen = limit, 0
+        self._limit, self._seen, self._ended = limit, 0, False
         self._receive, self._send = receive, send
 
     async def receive(self) -> Message:
-        message = await self._receive()
-        self._seen += len(message.get("body", b""))
+        message = await self._next()
         self.too_large |= self._seen > self._limit
         return {"type": "http.disconnect"} if self.too_large else message
 
@@ -274,8 +273,11 @@ class _Body:
 
     async def drain(self) -> None:
         """Take in some more, for who still sends may not look for an answer yet."""
-        while self._seen < 2 * self._limit:
-            message = await self._receive()
-            self._seen += len(message.get("body", b""))
-            if not message.get("more_body"):
-                break
+        while not self._ended and self._seen < 2 * self._limit:
+            await self._next()
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        self._seen += len(message.get("body", b""))
+        self._ended = not message.get("more_body")  # what is asked for after that comes when the client leaves
+        return message

@@ -58,9 +58,11 @@ def guarded(read: Reader, data: bytes, ending: str) -> Extract:
     except (
         Exception
     ) as error:  # libraries raise whatever a broken file makes them trip over, KeyError to RecursionError
-        if _is_out_of_memory(error):
-            raise DocumentError("takes too much memory to read; split it or save it again") from None
-        raise DocumentError(f"is broken or not a {ending} file ({type(error).__name__}); save it again") from None
+        too_large, kind = _is_out_of_memory(error), type(error).__name__
+    # Out here what the reader held is free again: where memory has run out, there is none for an error beside it.
+    if too_large:
+        raise DocumentError("takes too much memory to read; split it or save it again")
+    raise DocumentError(f"is broken or not a {ending} file ({kind}); save it again")
 
 
 def _is_out_of_memory(error: Exception) -> bool:
