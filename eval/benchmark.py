@@ -20,8 +20,8 @@ from eval.metrics import Interval
 from qa.assistant import Assistant
 from qa.config import Config
 from qa.errors import QAError
-from qa.indexing import Store
 from qa.schema import Answered, Refused
+from qa.store import Store
 
 Show = Callable[[int, int], None]
 BOOTSTRAPS = 2000

@@ -22,8 +22,8 @@ from pydantic import PrivateAttr
 from eval import benchmark, metrics
 from qa.assistant import Assistant
 from qa.config import Config, from_environment
-from qa.indexing import Store
 from qa.reader.reader import CrossEncoder
+from qa.store import Store
 
 FIGURES = ("right_never_refusing", "auroc_answerable", "refused_at_90%", "refused_at_70%")
 

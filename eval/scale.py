@@ -119,7 +119,8 @@ def record(docs: Path, store: Path, given: dict[str, int]) -> Figures:
     from qa import vectors
     from qa.config import from_environment
     from qa.embed import PackagedEmbedding
-    from qa.indexing import Store, sync
+    from qa.indexing import sync
+    from qa.store import Store
 
     # Chroma writes its whole index every so many vectors, by default 1,000, and what that takes is not measured here.
     vectors.HNSW |= {"sync_threshold": RECORDED_SYNC}

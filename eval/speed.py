@@ -140,7 +140,8 @@ def index(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
     """A first indexing, and after it the same passages through the embedder alone."""
     from qa.config import from_environment
     from qa.embed import PackagedEmbedding, passage_text
-    from qa.indexing import Store, sync
+    from qa.indexing import sync
+    from qa.store import Store
 
     config = from_environment()
     embedder = PackagedEmbedding(threads=config.threads)

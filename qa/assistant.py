@@ -22,10 +22,11 @@ from qa.decide import Calibration, Decision
 from qa.documents import File, read_document, signature
 from qa.embed import PackagedEmbedding
 from qa.errors import DocumentError, QuestionError, ReplayError, StoreBusy
-from qa.indexing import Changes, Progress, Store
+from qa.indexing import Changes, Progress
 from qa.reader.reader import CrossEncoder, load_calibration, model_sha256
 from qa.schema import Answered, DocumentInfo, Hit, Place, Quote, Reason, Refused, Skipped, Stage, Trace, Turn, Verdict
 from qa.search import DenseRetriever, HybridRetriever, KeywordRetriever
+from qa.store import FIRST_RUN_WAIT_S, Store
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ class Assistant:
 
     def refresh(self, progress: Progress | None = None) -> Changes:
         """Make the store equal to the folder again; raises StoreBusy while another process does so."""
-        wait_s = 0.0 if self.store.library.meta("complete") else indexing.FIRST_RUN_WAIT_S
+        wait_s = 0.0 if self.store.library.meta("complete") else FIRST_RUN_WAIT_S
         self.changes = indexing.sync(self.store, self.embedder, self.config, progress, wait_s=wait_s)
         return self.changes
 

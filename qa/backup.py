@@ -10,8 +10,8 @@ from filelock import FileLock
 
 from qa.disk import disk_error
 from qa.errors import StoreDamaged, StoreError
-from qa.indexing import PERSONAL, foreign_names
 from qa.library import Library
+from qa.store import PERSONAL, foreign_names
 from qa.vectors import Vectors, hold
 
 UNFINISHED = ".partial"  # what the name of a backup ends with until it is whole

@@ -12,7 +12,8 @@ from qa.config import Config
 from qa.disk import disk_error
 from qa.embed import PackagedEmbedding, passage_text
 from qa.errors import StoreDamaged
-from qa.indexing import FIRST_RUN_WAIT_S, Progress, Store
+from qa.indexing import Progress
+from qa.store import FIRST_RUN_WAIT_S, PERSONAL, Store, raise_unless_store
 
 SAMPLE = 64
 LEFT_S = 3600.0  # whatever writes a file has long ended by then
@@ -38,7 +39,7 @@ def check_store(
     embedder: PackagedEmbedding | None = None,
 ) -> Report:
     """Read, hash and compare everything; raises FolderError or StoreError where that or a repair is impossible."""
-    indexing.raise_unless_store(place, docs)
+    raise_unless_store(place, docs)
     try:
         repaired = [f"{path.name} was open to others." for path in _mend_modes(place)]
         repaired += [f"{path.name} was left half written." for path in _clear_half_written(place / "conversations")]
@@ -67,7 +68,7 @@ def check_store(
 
 def _mend_modes(place: Path) -> Iterator[Path]:
     """Close what others may read: the store is private as a whole, and what people made of it each by itself."""
-    made = [path for name in indexing.PERSONAL for path in (place / name, *(place / name).rglob("*"))]
+    made = [path for name in PERSONAL for path in (place / name, *(place / name).rglob("*"))]
     for path in (place, *made):
         if path.exists() and not path.is_symlink():
             info = path.stat()

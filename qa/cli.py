@@ -91,7 +91,7 @@ def ask(question: str | None, batch: BinaryIO | None, as_json: bool, docs: Path 
 def index(watch: bool, docs: Path | None, store: Path | None) -> None:
     """Make the index equal to the folder."""
     from qa.assistant import Assistant
-    from qa.indexing import Store
+    from qa.store import Store
 
     config, folder = from_environment(), docs or default_docs()
     assistant = Assistant(Store(store or config.store_for(folder), folder), config)
@@ -165,7 +165,7 @@ def backup(target: Path, docs: Path | None, store: Path | None) -> None:
 @_folder_options
 def forget(docs: Path | None, store: Path | None) -> None:
     """Erase the store of a folder, uploads and conversations included. The documents themselves are not touched."""
-    from qa.indexing import forget_store
+    from qa.store import forget_store
 
     folder = docs or default_docs()
     place = store or from_environment().store_for(folder)

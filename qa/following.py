@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 from qa.documents import File
 from qa.errors import QAError, StoreBusy
-from qa.indexing import SETTLED_NS, Changes, Store, list_all
+from qa.indexing import SETTLED_NS, Changes, list_all
 from qa.schema import Skipped
+from qa.store import Store
 
 LOOK_S = 2.0  # between two looks …
 SHARE = 20  # … or so many times as long as a look takes, in a large folder

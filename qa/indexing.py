@@ -7,43 +7,25 @@ is added; its vectors go last. A run that is stopped anywhere leaves only work t
 
 import hashlib
 import logging
-import os
-import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Self
-
-from filelock import FileLock
 
 from qa import chunks, embed
 from qa.config import Config
-from qa.disk import disk_error
 from qa.documents import File, list_files, read_document
 from qa.embed import PackagedEmbedding
-from qa.errors import DocumentError, FolderError, StoreError, UnreadableError
-from qa.library import VERSION as LIBRARY_VERSION
-from qa.library import Library
+from qa.errors import DocumentError, FolderError, UnreadableError
 from qa.schema import Document, Skipped
-from qa.vectors import PROBES, Vectors, hold
+from qa.store import UPLOADS, Store, folder_name
+from qa.vectors import PROBES
 
 log = logging.getLogger(__name__)
 
 FLUSH_CHUNKS = 256  # embedded and written together; also what an interrupted run may have to embed again
-FIRST_RUN_WAIT_S = 600.0
 SETTLED_NS = 2_000_000_000  # a file changed more recently than this may change again within one tick of its clock
-LIBRARY = "library.sqlite"
-LIBRARY_NAMES = (LIBRARY, f"{LIBRARY}-wal", f"{LIBRARY}-shm")
-UPLOADS = "uploads/"  # what the path of an uploaded document begins with
-INCOMING = "incoming"  # the folder of files on their way in; nothing in it is indexed
-UPLOADERS = "uploaders.json"  # who uploaded what
-PERSONAL = ("uploads", UPLOADERS, "conversations")  # what nothing else could bring back
-VECTOR_NAMES = ("vectors", "vectors.lock", "vectors.state")
-STORE_NAMES = frozenset((*LIBRARY_NAMES, *VECTOR_NAMES, *PERSONAL, "writer.lock", INCOMING))
-
 Progress = Callable[[int, int, int, str], None]
 """Called with how many are done and to do, chunks embedded so far, and what is counted ("files", or "vectors" that are
 made anew); by two threads, perhaps at the same moment."""
@@ -64,54 +46,6 @@ class Changes:
         return bool(self.added or self.replaced or self.dropped)
 
 
-class Store:
-    """A store on disk: `library.sqlite`, the vectors, two locks; mode 0700. `afresh` throws away what is there."""
-
-    def __init__(self, path: Path, docs: Path, *, afresh: bool = False) -> None:
-        self.path = path
-        self.docs = docs
-        self.uploads = path / "uploads"
-        raise_unless_store(path, docs)
-        _make_private(path)
-        self._lock = FileLock(path / "writer.lock")
-        self.vectors = Vectors(path / "vectors")
-        if afresh or _known_fingerprint(path) != fingerprint():
-            with self.writing(wait_s=FIRST_RUN_WAIT_S):
-                self._start_over(afresh)
-        self.library = Library(path / LIBRARY)
-
-    @contextmanager
-    def writing(self, *, wait_s: float = 0) -> Iterator[None]:
-        """Be the one writer, in this thread and among all processes; raises StoreBusy."""
-        busy = f"another process is indexing into {self.path}; wait until it has finished."
-        with hold(self._lock, wait_s=wait_s, busy=busy):
-            yield
-
-    def file(self, name: str) -> Path:
-        """Where the document of this path stands: an upload in the store, anything else in the folder."""
-        uploaded = self.uploads / name.removeprefix(UPLOADS)
-        return uploaded if name.startswith(UPLOADS) and uploaded.is_file() else self.docs.resolve() / name
-
-    def _start_over(self, afresh: bool) -> None:
-        known = None if afresh else _known_fingerprint(self.path)
-        if known == fingerprint():
-            return  # another process was faster
-        if known:
-            log.warning("The store was written by another version; it is rebuilt from the folder.")
-        for name in LIBRARY_NAMES:
-            (self.path / name).unlink(missing_ok=True)
-        self.vectors.destroy()
-        fresh = Library(self.path / LIBRARY)
-        fresh.set_meta("folder", _folder(self.docs))
-        fresh.set_meta("fingerprint", fingerprint())  # last: what has one is whole
-        fresh.close()
-
-    def close(self) -> None:
-        """Release all files."""
-        self.vectors.close()
-        self.library.close()
-
-
 def sync(
     store: Store, embedder: PackagedEmbedding, config: Config, progress: Progress | None = None, *, wait_s: float = 0
 ) -> Changes:
@@ -121,7 +55,7 @@ def sync(
         library = store.library
         before = library.signatures()
         _raise_if_unmounted(store, files, before)
-        _note(store, "folder", _folder(store.docs))  # moved since, or the store restored beside another
+        _note(store, "folder", folder_name(store.docs))  # moved since, or the store restored beside another
         gone = sorted(before.keys() - {file.name for file in files})
         library.drop(gone)
         if not store.vectors.are_sound(library.chunk_ids()[:: max(1, library.count_chunks() // PROBES)]):
@@ -209,10 +143,6 @@ def _raise_if_unmounted(store: Store, files: Sequence[File], before: Iterable[st
 def _note(store: Store, name: str, value: str) -> None:
     if store.library.meta(name) != value:
         store.library.set_meta(name, value)
-
-
-def _folder(docs: Path) -> str:
-    return os.fsencode(docs.resolve()).decode("utf-8", "replace")
 
 
 def _device(store: Store) -> str:
@@ -385,83 +315,3 @@ def content_key(document: Document, format_name: str) -> str:
         about = (one.start, one.end, one.kind, one.level, one.page, one.locator)
         digest.update(f"\0{about!r}".encode())
     return digest.hexdigest()[:32]
-
-
-def fingerprint() -> str:
-    """What a store's vectors and intervals depend on; stores of different fingerprints are never mixed."""
-    parts = (LIBRARY_VERSION, chunks.VERSION, embed.VERSION, embed.file_sha256(embed.MODEL / "model.onnx"))
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
-def forget_store(path: Path) -> bool:
-    """Erase a store; False where there is none. Raises StoreBusy, or StoreError for a folder that is not a store.
-
-    The library goes last: a folder that has one is a store, also after half of this.
-    """
-    place = Path(os.path.realpath(path))  # `resolve` raises for a loop of links, before Python 3.13
-    try:
-        if not place.exists():
-            return False
-        foreign = foreign_names(place)
-        if foreign or not (place / LIBRARY).exists():
-            held = f" (it holds {foreign[0]})" if foreign else ""
-            raise StoreError(f"{path} is not a store{held}; nothing was erased.")
-        busy = f"another process is indexing into {path}; nothing was erased."
-        with hold(FileLock(place / "writer.lock"), wait_s=0, busy=busy):
-            Vectors(place / "vectors").destroy()  # waits for who reads them
-            for one in sorted(place.iterdir(), key=lambda one: one.name == LIBRARY):
-                shutil.rmtree(one) if one.is_dir() and not one.is_symlink() else one.unlink()
-        place.rmdir()
-        if path.is_symlink():
-            path.unlink()
-    except OSError as error:
-        raise disk_error(error, path) from None
-    return True
-
-
-def foreign_names(path: Path) -> list[str]:
-    """What is in this folder but belongs to no store."""
-    return sorted(one.name for one in path.iterdir() if one.name not in STORE_NAMES)
-
-
-def _known_fingerprint(path: Path) -> str | None:
-    """The fingerprint of the library in this folder; None where there is no library, "" for a half-made one."""
-    if not (path / LIBRARY).exists():
-        return None
-    known = Library(path / LIBRARY)
-    try:
-        return known.meta("fingerprint") or ""
-    finally:
-        known.close()
-
-
-def raise_unless_store(path: Path, docs: Path) -> None:
-    """Raises FolderError unless `docs` is a folder, StoreError unless `path` is or can become a store outside of it.
-
-    Whose ever another folder is, neither its mode nor what is in it is ours to change.
-    """
-    try:
-        if not docs.is_dir():
-            raise FolderError(
-                f"{docs} does not exist or is not a folder; pass the folder that holds your documents with --docs."
-            )
-    except OSError as error:
-        raise FolderError(f"{docs} cannot be read ({error.strerror}); allow reading it and try again.") from None
-    try:
-        if str(path) != os.fsencode(path).decode("utf-8", "replace"):
-            raise StoreError(f"the path {path} is not valid Unicode; pass another --store.")
-        if Path(os.path.realpath(path)).is_relative_to(docs.resolve()):
-            raise StoreError(f"the store {path} would lie inside the documents folder; pass a --store outside of it.")
-        if path.exists() and not (path / LIBRARY).exists() and (foreign := foreign_names(path)):
-            raise StoreError(f"{path} is not a store (it holds {foreign[0]}); pass another folder as --store.")
-    except OSError as error:
-        raise disk_error(error, path) from None
-
-
-def _make_private(path: Path) -> None:
-    """Create the store's folder with mode 0700."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        os.chmod(path, 0o700)
-    except OSError as error:
-        raise disk_error(error, path) from None

@@ -15,7 +15,7 @@ from qa.disk import disk_error
 from qa.documents import File, read_document, signature
 from qa.errors import DocumentError
 from qa.formats import READERS
-from qa.indexing import INCOMING, UPLOADERS, UPLOADS, Store
+from qa.store import INCOMING, UPLOADERS, UPLOADS, Store
 
 WAIT_S = 60.0  # for another run of indexing to end
 MAX_UPLOADS = 1000

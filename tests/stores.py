@@ -20,7 +20,8 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 import qa.assistant  # noqa: F401  # for the fork server
 from qa import embed
 from qa.config import Config
-from qa.indexing import Changes, Store, sync
+from qa.indexing import Changes, sync
+from qa.store import Store
 from tests.invariants import chunk_laws
 from tests.reading import file_text
 

@@ -16,8 +16,8 @@ from qa.assistant import Assistant
 from qa.check import check_store
 from qa.config import Config
 from qa.errors import StoreError
-from qa.indexing import Store
 from qa.library import Library
+from qa.store import Store
 from tests.invariants import every_promise, quotes_of
 from tests.stores import TextEmbedder, Trusting, equals_folder, fill, run
 

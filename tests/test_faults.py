@@ -21,8 +21,8 @@ from qa import indexing
 from qa.check import check_store
 from qa.config import Config
 from qa.errors import FolderError, QAError, StoreError
-from qa.indexing import Store, forget_store
 from qa.library import Library
+from qa.store import Store, forget_store
 from tests.stores import Folder, TextEmbedder, equals_folder, fill, published_is_complete, run
 
 NOBODY = 65534

@@ -21,7 +21,8 @@ from qa.check import check_store
 from qa.config import Config
 from qa.errors import FolderError, StoreError
 from qa.following import follow
-from qa.indexing import Changes, Store
+from qa.indexing import Changes
+from qa.store import Store
 from qa.terminal import INTERRUPTED, measured, progress_line
 from tests.conftest import ROOT
 from tests.stores import Folder, TextEmbedder, equals_folder, fill, run

@@ -1,8 +1,5 @@
 """Making the store equal to the folder: what is embedded, what is reported, and what is left if it stops anywhere."""
 
-import contextlib
-import itertools
-import logging
 import os
 import random
 import shutil
@@ -20,16 +17,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qa import chunks, indexing
+from qa import indexing
 from qa import vectors as vectors_module
 from qa.assistant import Assistant
 from qa.check import check_store
 from qa.config import Config
 from qa.documents import File
 from qa.errors import FolderError, StoreBusy, StoreDamaged, StoreError
-from qa.indexing import Store, forget_store, sync
+from qa.indexing import sync
 from qa.library import Library
 from qa.schema import Document
+from qa.store import Store
 from tests.invariants import every_promise, exact_slice, quotes_of, right_place, typed_result
 from tests.reading import file_text
 from tests.stores import (
@@ -761,61 +759,6 @@ def test_check_closes_what_others_may_read_and_names_what_it_cannot_mend(tmp_pat
     assert check_store(place, docs, config).repaired == ()
 
 
-# -- another version ---------------------------------------------------------------------------------
-
-
-def test_a_store_of_another_version_is_rebuilt_and_never_mixed(
-    store: Store, docs: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    run(store)
-    old = stored_vectors(store.path)
-    reader = Library(store.path / "library.sqlite")
-    reader.documents()
-    monkeypatch.setattr(chunks, "VERSION", "another")
-    monkeypatch.setattr(TextEmbedder, "vector", staticmethod(lambda text, plain=TextEmbedder.vector: plain(text + "!")))
-    with caplog.at_level(logging.WARNING), closing(Store(store.path, docs)) as other:
-        assert caplog.text.count("another version") == 1
-        assert other.library.documents() == []
-        add = other.vectors.add
-        other.vectors.add = lambda *_: (_ for _ in ()).throw(Stop)  # type: ignore[method-assign]
-        with pytest.raises(Stop):
-            run(other)  # nor does a first run that is stopped
-        other.vectors.add = add  # type: ignore[method-assign]
-        assert run(other).added == ("a.txt", "sub/b.md")
-        equals_folder(other, docs)
-    new = stored_vectors(store.path)
-    assert not any(np.array_equal(new[one], old[one]) for one in new)
-    for stale in (store.library, reader):  # who had it open does not mix either
-        with pytest.raises(StoreError, match="rebuilt by another process"):
-            stale.documents()
-    with pytest.raises(StoreError, match="rebuilt by another process"):
-        run(store)
-    reader.close()
-    caplog.clear()
-    with closing(Store(store.path, docs)):
-        assert caplog.text == ""
-
-
-def test_the_fingerprint_depends_on_weights_boundaries_and_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    prints = {indexing.fingerprint()}
-    for target, name in ((chunks, "VERSION"), (indexing.embed, "VERSION"), (indexing, "LIBRARY_VERSION")):
-        monkeypatch.setattr(target, name, "another")
-        prints.add(indexing.fingerprint())
-    monkeypatch.setattr(indexing.embed, "file_sha256", lambda path: "other weights")
-    prints.add(indexing.fingerprint())
-    assert len(prints) == 5
-
-
-def test_a_store_that_was_half_made_is_made(tmp_path: Path, docs: Path, caplog: pytest.LogCaptureFixture) -> None:
-    place = tmp_path / "store"
-    place.mkdir()
-    Library(place / "library.sqlite").close()
-    with closing(Store(place, docs)) as store:
-        run(store)
-        equals_folder(store, docs)
-    assert "another version" not in caplog.text
-
-
 # -- processes ---------------------------------------------------------------------------------------
 
 
@@ -917,73 +860,3 @@ def test_two_assistants_of_one_process_see_each_others_runs(open_folder: Callabl
     assert "a.txt" not in [metadata["document"] for _, _, metadata in hits(first, "harbour")]
     for answer in (first.ask("Who was captain of the ferry?"), second.ask("What was the captain called?")):
         every_promise(answer, first.store.docs)
-
-
-# -- forget ------------------------------------------------------------------------------------------
-
-
-def test_forget_erases_a_store_and_nothing_else(store: Store, docs: Path, tmp_path: Path) -> None:
-    run(store)
-    with store.writing(), pytest.raises(StoreBusy, match="nothing was erased"):
-        forget_store(store.path)
-    assert store.library.documents()
-    (store.path / "diary.txt").write_text("mine")
-    with pytest.raises(StoreError, match="diary"):
-        forget_store(store.path)
-    (store.path / "diary.txt").unlink()
-    assert forget_store(store.path)
-    assert not store.path.exists()
-    assert not forget_store(store.path)
-    assert (docs / "a.txt").read_text() == A
-    with pytest.raises(StoreError, match="erased or rebuilt"):
-        store.library.documents()
-    with pytest.raises(StoreError, match="is not a store"):
-        forget_store(docs)
-    shutil.rmtree(store.path, ignore_errors=True)
-    with closing(Store(store.path, docs)) as again:
-        run(again)
-        equals_folder(again, docs)
-
-
-def test_a_store_is_erased_to_its_end_whenever_that_was_broken_off(
-    store: Store, docs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run(store)
-    store.close()
-    (store.path / "uploads").mkdir()
-    (store.path / "uploads" / "mine.txt").write_text("mine")
-    (store.path / "library.sqlite-wal").touch()  # as whoever was killed leaves one
-    (store.path / "library.sqlite-shm").touch()
-    erase = Path.unlink
-    for allowed in itertools.count():
-        room = iter(range(allowed))
-
-        def until_killed(path: Path, missing_ok: bool = False, room: Iterator[int] = room) -> None:
-            if next(room, None) is None:
-                raise KeyboardInterrupt
-            erase(path, missing_ok)
-
-        with monkeypatch.context() as patched, contextlib.suppress(KeyboardInterrupt):
-            patched.setattr(Path, "unlink", until_killed)
-            assert forget_store(store.path)
-            break
-        assert (store.path / "library.sqlite").exists(), "it is no store any more"
-    assert not store.path.exists()
-    assert allowed > 2
-
-
-def test_a_store_behind_a_link_is_erased_with_the_link(store: Store, tmp_path: Path) -> None:
-    run(store)
-    (tmp_path / "link").symlink_to(store.path)
-    assert forget_store(tmp_path / "link")
-    assert not store.path.exists()
-    assert not (tmp_path / "link").is_symlink()
-
-
-def test_damage_is_not_taken_for_an_old_version(store: Store, docs: Path) -> None:
-    run(store)
-    store.close()
-    (store.path / "library.sqlite").write_bytes(b"garbage" * 1000)
-    with pytest.raises(StoreDamaged, match="run `qa check`"):
-        Store(store.path, docs)
-    assert (store.path / "library.sqlite").read_bytes().startswith(b"garbage"), "erased without being asked to"

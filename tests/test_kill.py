@@ -23,7 +23,8 @@ from typing import Any
 from qa import indexing, vectors
 from qa.assistant import Assistant
 from qa.config import Config
-from qa.indexing import Store, sync
+from qa.indexing import sync
+from qa.store import Store
 from tests.invariants import every_promise
 from tests.stores import Child, Folder, TextEmbedder, Trusting, equals_folder, published_is_complete
 

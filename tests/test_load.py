@@ -17,8 +17,8 @@ from qa.assistant import Assistant
 from qa.config import Config
 from qa.documents import list_files
 from qa.errors import StoreBusy
-from qa.indexing import Store
 from qa.schema import Answered, Place, Refused, Turn
+from qa.store import Store
 from tests.answers import TEXT, answered, quote, refused
 from tests.stores import TextEmbedder, Trusting, fill
 

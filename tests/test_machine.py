@@ -21,7 +21,7 @@ from qa.backup import back_up
 from qa.check import check_store
 from qa.config import Config
 from qa.errors import DocumentError
-from qa.indexing import Store
+from qa.store import Store
 from tests.invariants import every_promise
 from tests.reading import file_text
 from tests.stores import Folder, TextEmbedder, Trusting, equals_folder, published_is_complete

@@ -1,5 +1,7 @@
 """PDFs as their own writer makes them: reading order, paragraphs, tables, running heads, and what is refused."""
 
+import os
+import random
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +20,8 @@ from tests.conftest import ROOT
 from tests.files import ROWS, SHOWN, pdf_bytes, write_lines, write_table
 from tests.test_formats import block_laws, shown, steady
 from tests.test_hostile_files import raw_pdf, stream
+
+PAGES = 10_000 if int(os.environ.get("QA_FAULT_ROUNDS", "1")) > 1 else 300
 
 LEFT = [
     "The pool was built in the year of the great",
@@ -48,6 +52,19 @@ def test_pages_paragraphs_and_soft_line_breaks() -> None:
     assert shown(found) == [("text", " ".join(LEFT)), ("text", " ".join(RIGHT))]
     assert [block.page for block in found.blocks] == [1, 2]
     assert (found.pages, found.encoding, found.dates) == (2, "pdf", ())
+
+
+def test_as_many_pages_as_a_book_has() -> None:
+    def day(number: int) -> Any:
+        words = random.Random(number)
+        seen = " ".join(words.choice(("ice", "fog", "rain", "gulls", "no ship", "two boats")) for _ in range(9))
+        return page(["The lighthouse keeper", f"On day {number} I saw {seen}.", *LEFT], top=720)
+
+    found = read(*map(day, range(1, PAGES + 1)))
+    assert found.pages == PAGES
+    told = [(block.page, found.text[block.start : block.end]) for block in found.blocks]
+    days = [(number, text.partition(" I saw ")[0]) for number, text in told if " I saw " in text]
+    assert days == [(number, f"On day {number}") for number in range(1, PAGES + 1)]
 
 
 def test_two_columns_are_read_one_after_the_other() -> None:

@@ -15,8 +15,8 @@ from llama_index.core.schema import MetadataMode, NodeWithScore, TextNode
 from qa import search
 from qa.config import Config
 from qa.embed import passage_text
-from qa.indexing import Store
 from qa.search import DenseRetriever, HybridRetriever, KeywordRetriever, fuse
+from qa.store import Store
 from tests.stores import TextEmbedder, fill, run
 
 Pair = tuple[Any, Any]

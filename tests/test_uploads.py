@@ -15,8 +15,8 @@ from qa.assistant import Assistant
 from qa.config import Config
 from qa.documents import File, read_document
 from qa.errors import DocumentError, StoreError
-from qa.indexing import INCOMING, forget_store
 from qa.schema import Answered, Document, Refused
+from qa.store import INCOMING, forget_store
 from qa.uploads import safe_name
 from tests.conftest import Opener
 from ui.incoming import Incoming

@@ -318,7 +318,7 @@ def holds(folder: Path, words: str) -> bool:
 
 
 def test_no_text_is_in_chroma(vectors: Vectors, tmp_path: Path) -> None:
-    from qa.indexing import Store
+    from qa.store import Store
 
     docs = fill(tmp_path / "docs", {"secret-name.txt": "A Heading Unheard Of\n\nThe xylophone quagmire dazzled. " * 60})
     with closing(Store(tmp_path / "store", docs)) as store:

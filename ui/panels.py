@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from qa.indexing import UPLOADS
 from qa.schema import DocumentInfo, Skipped
+from qa.store import UPLOADS
 from ui.conversations import Conversation, Exchange, Summary
 from ui.html import button, counted, name, table, text
 from ui.render import render_answer

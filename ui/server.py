@@ -19,8 +19,8 @@ from pydantic import Field, ValidationError
 
 from qa.assistant import Assistant
 from qa.errors import QAError, QuestionError
-from qa.indexing import INCOMING
 from qa.schema import Boundary, Turn
+from qa.store import INCOMING
 from ui.app import build
 from ui.chat import Chat
 from ui.conversations import owner_of

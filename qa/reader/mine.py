@@ -22,9 +22,9 @@ import click
 from qa.assistant import Assistant
 from qa.config import Config
 from qa.embed import token_ends
-from qa.indexing import Store
 from qa.reader.data import mentions
 from qa.reader.pairs import Corpus, Pair, load
+from qa.store import Store
 
 MISSES = 2  # kept of a question's hits that do not answer it
 FEWEST_PASSAGES = 5  # of an article
