@@ -6,11 +6,13 @@ is added; its vectors go last. A run that is stopped anywhere leaves only work t
 """
 
 import hashlib
+import itertools
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Self
 
 from qa import chunks, embed
@@ -25,6 +27,7 @@ from qa.vectors import PROBES
 log = logging.getLogger(__name__)
 
 FLUSH_CHUNKS = 256  # embedded and written together; also what an interrupted run may have to embed again
+AT_A_TIME = 2  # batches: one is embedded while the one before is written
 SETTLED_NS = 2_000_000_000  # a file changed more recently than this may change again within one tick of its clock
 Progress = Callable[[int, int, int, str], None]
 """Called with how many are done and to do, chunks embedded so far, and what is counted ("files", or "vectors" that are
@@ -191,9 +194,9 @@ _Waiting = tuple[File, int, str, list[tuple[str, str]]]
 class _Batch:
     """Documents on their way in: text stored at once, vectors and publication once FLUSH_CHUNKS have gathered.
 
-    A thread embeds, writes and publishes one batch while the documents of the next are read, so that no core waits for
-    what only one can do. Leaving the context waits for it: for all that was added, or after an error only until the
-    thread is at rest; the next run takes up what it leaves.
+    While the documents of one batch are read, a thread embeds those of the last, and another writes and publishes those
+    of the one before, so that no core waits for what only one can do. Leaving the context waits for them: for all that
+    was added, or after an error only until the threads are at rest; the next run takes up what they leave.
     """
 
     def __init__(self, store: Store, embedder: PackagedEmbedding, tell: Callable[[int], None]) -> None:
@@ -201,9 +204,9 @@ class _Batch:
         self._embedder = embedder
         self._tell = tell  # how many passages are embedded so far
         self._waiting: list[_Waiting] = []
-        self._given: list[_Waiting] = []  # to the thread
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="indexing")
-        self._running: Future[None] | None = None
+        self._threads = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="indexing")
+        self._given: list[tuple[list[_Waiting], Future[None]]] = []  # to the threads, in order
+        self._embedding = Lock()
         self._stopped = False
         self.published: list[str] = []
         self.embedded = 0
@@ -218,17 +221,18 @@ class _Batch:
         finally:
             self._stopped = True
             try:
-                _rest(self._running)
+                _rest([one for _, one in self._given])
             finally:
-                self._thread.shutdown()
+                self._threads.shutdown()
 
     def add(self, file: File, document: Document) -> None:
-        """Take a document in; raises what went wrong with an earlier one in the thread."""
-        if self._running and self._running.done():
-            self._wait()
+        """Take a document in; raises what went wrong with an earlier one in a thread."""
+        while self._given and self._given[0][1].done():
+            self._wait(len(self._given) - 1)
         document = replace(document, title=embed.encodable(document.title))  # YAML can spell what UTF-8 cannot
         key = content_key(document, file.path.suffix.lower())
-        if any(key == one[2] for one in (*self._waiting, *self._given)):  # the same content twice in one run
+        under_way = itertools.chain(self._waiting, *(batch for batch, _ in self._given))
+        if any(key == one[2] for one in under_way):  # the same content twice in one run
             self.finish()
         state = self._store.library.content_state(key)
         if state and state[1]:
@@ -255,30 +259,43 @@ class _Batch:
     def finish(self) -> None:
         """Return when all that was added is published."""
         self._hand_over()
-        self._wait()
+        self._wait(0)
 
     def _hand_over(self) -> None:
-        """Let the thread finish what waits, once it has finished what it was given before."""
-        self._wait()
+        """Give what waits to a thread, once one is free."""
+        self._wait(AT_A_TIME - 1)
         if self._waiting:
-            self._given, self._waiting = self._waiting, []
-            self._running = self._thread.submit(self._process, self._given)
+            before = self._given[-1][1] if self._given else None
+            self._given.append((self._waiting, self._threads.submit(self._process, self._waiting, before)))
+            self._waiting = []
 
-    def _wait(self) -> None:
-        if self._running:
-            self._running.result()
-            self._running, self._given = None, []
+    def _wait(self, most: int) -> None:
+        """Return when at most so many batches are with the threads; raises what went wrong with another."""
+        while len(self._given) > most:
+            self._given[0][1].result()
+            del self._given[0]
 
-    def _process(self, batch: list[_Waiting]) -> None:
-        """Write the vectors of the whole batch, then publish it; begin nothing more once the run has failed."""
+    def _process(self, batch: list[_Waiting], before: Future[None] | None) -> None:
+        """Write the vectors of the whole batch, then publish it; begin nothing more once the run has failed.
+
+        Embeds when no other thread does, and writes when the batch `before` is published.
+        """
         flat = [one for *_, texts in batch for one in texts]
         for first in range(0, len(flat), FLUSH_CHUNKS):
             some = flat[first : first + FLUSH_CHUNKS]
+            with self._embedding:
+                if self._stopped:
+                    return
+                vectors = self._embedder.embed([text for _, text in some])
+            if before:
+                before.result()
             if self._stopped:
                 return
-            self._store.vectors.add([one for one, _ in some], self._embedder.embed([text for _, text in some]))
+            self._store.vectors.add([one for one, _ in some], vectors)
             self.embedded += len(some)
             self._tell(self.embedded)
+        if before:
+            before.result()
         for file, content, _, _ in batch:
             if self._stopped:
                 return
@@ -289,15 +306,15 @@ class _Batch:
         self.published.append(file.name)
 
 
-def _rest(running: Future[None] | None) -> None:
-    """Return when it is done, however often somebody interrupts: it writes, and the store's lock is kept as long.
+def _rest(running: Sequence[Future[None]]) -> None:
+    """Return when they are done, however often somebody interrupts: they write, and the store's lock is kept as long.
 
     An interrupted join would not do: before Python 3.13 it takes a thread that still runs for ended.
     """
     interrupted: BaseException | None = None
-    while running and not running.done():
+    while not all(one.done() for one in running):
         try:
-            wait([running])
+            wait(running)
         except (KeyboardInterrupt, SystemExit) as error:
             interrupted = error
     if interrupted:

@@ -293,6 +293,38 @@ def test_documents_are_read_while_others_are_embedded(
     equals_folder(store, docs)
 
 
+def test_a_batch_is_embedded_while_the_one_before_is_written(
+    store: Store, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "FLUSH_CHUNKS", 1)
+    fill(docs, {f"{number}.txt": f"Text number {number}.\n" for number in range(4)})
+    embedder, steps, embedded, waited = TextEmbedder(), list[str](), threading.Event(), list[bool]()
+    embed, add, publish = embedder.embed, store.vectors.add, store.library.publish
+
+    def embedding(texts: Any) -> Any:
+        vectors = embed(texts)
+        if "number 1" in texts[0]:
+            embedded.set()
+        return vectors
+
+    def adding(ids: Any, vectors: Any) -> None:
+        waited.append(embedded.wait(timeout=20))
+        steps.append("vectors")
+        add(ids, vectors)
+
+    def publishing(content: int, file: File) -> None:
+        steps.append("published")
+        publish(content, file)
+
+    embedder.embed = embedding  # type: ignore[method-assign]
+    monkeypatch.setattr(store.vectors, "add", adding)
+    monkeypatch.setattr(store.library, "publish", publishing)
+    run(store, embedder)
+    assert all(waited)
+    assert steps == ["vectors", "published"] * 6, "nor are those of two batches written at a time"
+    equals_folder(store, docs)
+
+
 def test_what_fails_beside_the_reading_fails_the_run(store: Store, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(indexing, "FLUSH_CHUNKS", 1)
     fill(docs, {f"{number}.txt": f"Text number {number}.\n" for number in range(3)})
@@ -522,10 +554,10 @@ def test_a_wrong_order_of_writes_would_be_seen(
     process, add, purge = indexing._Batch._process, vectors_module.Vectors.add, Library.purge
     if wrong == "publish before vectors":
 
-        def published_first(self: Any, batch: Any) -> None:
+        def published_first(self: Any, batch: Any, before: Any) -> None:
             for file, content, *_ in batch:
                 self._publish(file, content)
-            process(self, batch)
+            process(self, batch, before)
 
         monkeypatch.setattr(indexing._Batch, "_process", published_first)
     elif wrong == "forget before delete":
