@@ -9,8 +9,9 @@ import hashlib
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Self
@@ -26,12 +27,14 @@ from qa.vectors import PROBES
 
 log = logging.getLogger(__name__)
 
-FLUSH_CHUNKS = 256  # embedded and written together; also what an interrupted run may have to embed again
-AT_A_TIME = 2  # batches: one is embedded while the one before is written
+FLUSH_CHUNKS = 256  # embedded and written together
+AT_A_TIME = (
+    2  # batches: one is embedded while the one before is written; an interrupted run may have to embed both again
+)
 SETTLED_NS = 2_000_000_000  # a file changed more recently than this may change again within one tick of its clock
 Progress = Callable[[int, int, int, str], None]
 """Called with how many are done and to do, chunks embedded so far, and what is counted ("files", or "vectors" that are
-made anew); by two threads, perhaps at the same moment."""
+made anew); by several threads, perhaps at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +286,7 @@ class _Batch:
         flat = [one for *_, texts in batch for one in texts]
         for first in range(0, len(flat), FLUSH_CHUNKS):
             some = flat[first : first + FLUSH_CHUNKS]
-            with self._embedding:
+            with self._turn_to_embed():
                 if self._stopped:
                     return
                 vectors = self._embedder.embed([text for _, text in some])
@@ -301,6 +304,16 @@ class _Batch:
                 return
             self._publish(file, content)
 
+    @contextmanager
+    def _turn_to_embed(self) -> Iterator[None]:
+        """Alone; what goes wrong inside stops the other thread before it has its turn."""
+        with self._embedding:
+            try:
+                yield
+            except BaseException:
+                self._stopped = True
+                raise
+
     def _publish(self, file: File, content: int) -> None:
         self._store.library.publish(content, file)
         self.published.append(file.name)
@@ -312,9 +325,10 @@ def _rest(running: Sequence[Future[None]]) -> None:
     An interrupted join would not do: before Python 3.13 it takes a thread that still runs for ended.
     """
     interrupted: BaseException | None = None
-    while not all(one.done() for one in running):
+    while True:
         try:
             wait(running)
+            break
         except (KeyboardInterrupt, SystemExit) as error:
             interrupted = error
     if interrupted:

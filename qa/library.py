@@ -110,7 +110,7 @@ class _Counts:
 
 
 class Library:
-    """One store's SQLite file. Safe to share between threads; one process writes (see `qa.indexing`)."""
+    """One store's SQLite file. Safe to share between threads; one process writes (see `qa.store`)."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -100,9 +100,9 @@ def remove(store: Store, path: str, *, owner: str | None = None) -> None:
 
 def forget_gone(store: Store) -> list[str]:
     """Forget who uploaded the files that are not there; returns their names, raises StoreError. Writer only."""
-    uploaders = _uploaders(store)
-    gone = sorted(name for name in uploaders if not (store.uploads / name).is_file())
     try:
+        uploaders = _uploaders(store)
+        gone = sorted(name for name in uploaders if not (store.uploads / name).is_file())
         _note_uploaders(store, {**uploaders, **dict.fromkeys(gone)})  # writes nothing where nothing is gone
     except OSError as error:
         raise disk_error(error, store.path) from None

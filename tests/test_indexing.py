@@ -128,9 +128,30 @@ def test_add_replace_delete_rename_copy_and_restore(store: Store, docs: Path) ->
     changed(added=("a.txt",), embedded=1)
 
 
-def test_the_same_text_under_two_new_names_is_stored_and_embedded_once(store: Store, docs: Path) -> None:
+@pytest.mark.parametrize("flush", [256, 1])
+def test_the_same_text_under_two_new_names_is_stored_and_embedded_once(
+    store: Store, docs: Path, monkeypatch: pytest.MonkeyPatch, flush: int
+) -> None:
+    """Also where a thread embeds it while its twin is read."""
+    monkeypatch.setattr(indexing, "FLUSH_CHUNKS", flush)
     fill(docs, {"c1.txt": C, "c2.txt": C, "c3.txt": C})
-    assert run(store).embedded == 3
+    embedder, twin, waited = TextEmbedder(), threading.Event(), list[bool]()
+    embed, read = embedder.embed, indexing.read_document
+
+    def patiently(texts: Any) -> Any:
+        if any("lighthouse" in text for text in texts):
+            waited.append(twin.wait(timeout=20))
+        return embed(texts)
+
+    def noticed(file: File, **options: Any) -> Document:
+        if file.name == "c2.txt":
+            twin.set()
+        return read(file, **options)
+
+    embedder.embed = patiently  # type: ignore[method-assign]
+    monkeypatch.setattr(indexing, "read_document", noticed)
+    assert run(store, embedder).embedded == 3
+    assert waited == [True]
     equals_folder(store, docs)
     assert cited(store, "lighthouse") == ["c1.txt", "c2.txt", "c3.txt"]
 
@@ -340,7 +361,53 @@ def test_what_fails_beside_the_reading_fails_the_run(store: Store, docs: Path, m
     with pytest.raises(StoreDamaged):
         run(store, embedder)
     published_is_complete(store)
-    assert {one.path for one in store.library.documents()} == {"0.txt"}
+    assert {one.path for one in store.library.documents()} <= {"0.txt"}
+    assert not any("number 2" in text for text in embedder.texts), "embedded though the run had failed"
+    run(store)
+    equals_folder(store, docs)
+
+
+def test_after_an_error_who_embeds_and_who_writes_come_to_rest(
+    store: Store, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "FLUSH_CHUNKS", 1)
+    fill(docs, {f"{number}.txt": f"Text number {number}.\n" for number in range(3)})
+    embedder, written = TextEmbedder(), list[str]()
+    embedding, writing, failed = threading.Event(), threading.Event(), threading.Event()
+    embed, add, read = embedder.embed, store.vectors.add, indexing.read_document
+
+    def until_it_fails(begun: threading.Event) -> None:
+        begun.set()
+        assert failed.wait(timeout=20)
+        time.sleep(0.1)  # time enough for the failure to be noted
+
+    def embed_slowly(texts: Any) -> Any:
+        if "number 1" in texts[0]:
+            until_it_fails(embedding)
+        return embed(texts)
+
+    def write_slowly(ids: Any, vectors: Any) -> None:
+        written.extend(ids)
+        until_it_fails(writing)
+        add(ids, vectors)
+
+    def failing(file: File, **options: Any) -> Document:
+        if file.name == "2.txt":
+            assert embedding.wait(timeout=20)
+            assert writing.wait(timeout=20)
+            failed.set()
+            raise KeyboardInterrupt
+        return read(file, **options)
+
+    embedder.embed = embed_slowly  # type: ignore[method-assign]
+    with monkeypatch.context() as patched:
+        patched.setattr(store.vectors, "add", write_slowly)
+        patched.setattr(indexing, "read_document", failing)
+        with pytest.raises(KeyboardInterrupt):
+            run(store, embedder)
+        assert not [one.name for one in threading.enumerate() if one.name.startswith("indexing")]
+    assert len(written) == 1
+    assert store.library.documents() == []
     run(store)
     equals_folder(store, docs)
 
@@ -348,7 +415,7 @@ def test_what_fails_beside_the_reading_fails_the_run(store: Store, docs: Path, m
 def test_after_an_error_nothing_more_is_embedded_or_published(
     store: Store, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The reading fails while the thread embeds the first of many pieces: it ends with that one."""
+    """The reading fails while a thread embeds the first of many pieces: it ends with that one."""
     monkeypatch.setattr(indexing, "FLUSH_CHUNKS", 2)
     text = Folder(docs.parent / "other", 4).text(60)
     fill(docs, {"0.txt": text, "1.txt": "Text number 1.\n"})

@@ -56,10 +56,10 @@ def prepare() -> None:
 
 def index(place: Path, docs: Path, wait_in: str, times: int, steps: Connection) -> None:
     """One run, each of its steps noted as it begins (>) and ends (<); it goes no further than stage `wait_in`'s
-    step number `times`. The other thread ends at most the step that it is in.
+    step number `times`. The other threads end at most the step that they are in.
     """
     prepare()
-    held = threading.Event()
+    held, counting = threading.Event(), threading.Lock()
 
     def note(step: str) -> None:
         nonlocal times
@@ -67,8 +67,10 @@ def index(place: Path, docs: Path, wait_in: str, times: int, steps: Connection) 
             time.sleep(600)
         os.write(steps.fileno(), f"{step}\n".encode())
         if STAGE_OF.get(step) == wait_in:
-            times -= 1
-            if not times:
+            with counting:
+                times -= 1
+                here = not times
+            if here:
                 held.set()
                 time.sleep(600)
 

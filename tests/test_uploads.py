@@ -194,6 +194,12 @@ def test_with_log_in_only_the_uploader_replaces_and_deletes(assistant: Assistant
     assistant.delete_upload("uploads/garden.txt")
 
 
+def test_a_record_of_uploaders_that_cannot_be_read_is_one_line(assistant: Assistant) -> None:
+    (assistant.store.path / "uploaders.json").mkdir()
+    with pytest.raises(StoreError):
+        uploads.forget_gone(assistant.store)
+
+
 def test_an_upload_from_before_log_in_is_nobodys(assistant: Assistant) -> None:
     assistant.add_upload("garden.txt", GARDEN.encode())
     with pytest.raises(DocumentError, match="somebody else"):
