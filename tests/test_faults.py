@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from qa import indexing
 from qa.check import check_store
 from qa.config import Config
 from qa.errors import FolderError, QAError, StoreError
 from qa.library import Library
 from qa.store import Store, forget_store
+from qa.vectors import Vectors
 from tests.stores import Folder, TextEmbedder, equals_folder, fill, published_is_complete, run
 
 NOBODY = 65534
@@ -405,7 +405,7 @@ def test_a_writer_that_dies_while_erasing_an_old_store(tmp_path: Path, monkeypat
     docs = fill(tmp_path / "docs", {"a.txt": "The harbour.\n"})
     with closing(Store(tmp_path / "store", docs)) as store:
         run(store)
-    monkeypatch.setattr(indexing, "LIBRARY_VERSION", "another")
+    monkeypatch.setattr("qa.store.LIBRARY_VERSION", "another")
 
     class Died(BaseException):
         pass
@@ -413,7 +413,7 @@ def test_a_writer_that_dies_while_erasing_an_old_store(tmp_path: Path, monkeypat
     def die(*_: Any, **__: Any) -> None:
         raise Died
 
-    for target, name in ((Path, "unlink"), (indexing.Vectors, "destroy"), (Library, "set_meta")):
+    for target, name in ((Path, "unlink"), (Vectors, "destroy"), (Library, "set_meta")):
         with monkeypatch.context() as patch:
             patch.setattr(target, name, die)
             with pytest.raises(Died):
