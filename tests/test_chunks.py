@@ -111,6 +111,8 @@ BOUNDARIES = [  # | is a boundary
     "She works at Acme Inc.|He works for the U.S. Government.|They met.",
     "He left.She came.|It ended.",
     "She did.[2]|They ran.[3][14]|He walked.[1]",
+    "The fog was announced.1|The lamp was lit.12,13|He said “stop.”3|It burned.¹|Then “no.”²⁻³|She left.4–6|Done.",
+    "See Fig.2 Smith and fig.3 Rules, 2.5 Tonnes, the U.S.4 Army, approx.5 Miles and area.² net.|Done.",
     "Yahoo! is a company.|“Who?” said he.|Who? said she.|Stop!|Now.",
     "Das kostet ca. 5 Euro bzw. mehr.|Живе на вул. сонячній, д. 5.|Ціна 5 тис. грн. на рік.|У 2024 р. звільнено 1358.",
     "这是第一句。|这是第二句！|他说“好。”|第三句？|最后……也许。",
@@ -125,7 +127,9 @@ BOUNDARIES = [  # | is a boundary
 
 @pytest.mark.parametrize("marked", BOUNDARIES)
 def test_sentence_boundaries(marked: str) -> None:
-    text = "".join(part + (" " if part[-1] in ".!?…”’)]।؟۔" else "") for part in marked.split("|")).strip()
+    text = "".join(
+        part + (" " if part[-1] in ".!?…”’)]।؟۔" or part[-1].isdigit() else "") for part in marked.split("|")
+    ).strip()
     assert sentences(f"<p>{text}</p>", "a.html") == [" ".join(part.split()) for part in marked.split("|")]
 
 
