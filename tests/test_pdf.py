@@ -1,5 +1,6 @@
 """PDFs as their own writer makes them: reading order, paragraphs, tables, running heads, and what is refused."""
 
+import ctypes
 import os
 import random
 from collections.abc import Sequence
@@ -7,14 +8,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pypdfium2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from pypdfium2 import raw
 
 from qa.assistant import Assistant
 from qa.errors import DocumentError
-from qa.formats import Extract, extract
+from qa.formats import Extract, extract, pdf_pages
 from qa.formats.pdf_layout import Piece, page_lines
 from tests.conftest import ROOT
 from tests.files import ROWS, SHOWN, pdf_bytes, write_lines, write_table
@@ -294,22 +297,42 @@ def test_an_encrypted_file_is_refused_unless_everybody_may_open_it() -> None:
     assert shown(read(page(LEFT), encrypt=StandardEncryption("", ownerPassword="owner")))
 
 
-@pytest.mark.parametrize("turn", [0, 90, 180, 270])
-def test_a_turned_page_is_read_as_it_is_shown(turn: int) -> None:
+def turned_pdf(turn: int) -> bytes:
     """The text is drawn so that it stands upright once the page is turned."""
     matrix = {0: "1 0 0 1 50 700", 90: "0 1 -1 0 100 50", 180: "-1 0 0 -1 550 100", 270: "0 -1 1 0 500 750"}[turn]
     content = f"BT /F 12 Tf {matrix} Tm (The first line of it.) Tj 0 -40 Td (The second line.) Tj ET"
-    found = extract(
-        raw_pdf(
-            b"<</Type/Catalog/Pages 2 0 R>>",
-            b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Rotate %d/Contents 4 0 R"
-            b"/Resources<</Font<</F<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>>>" % turn,
-            stream(content.encode()),
-        ),
-        ".pdf",
+    return raw_pdf(
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Rotate %d/Contents 4 0 R"
+        b"/Resources<</Font<</F<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>>>" % turn,
+        stream(content.encode()),
     )
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_a_turned_page_is_read_as_it_is_shown(turn: int) -> None:
+    found = extract(turned_pdf(turn), ".pdf")
     assert shown(found) == [("text", "The first line of it."), ("text", "The second line.")]
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_words_are_as_high_as_their_letters_are_large(turn: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in a font of which the library knows no more than each letter's ink, as LibreOffice embeds them."""
+
+    def ink(text: Any, index: int, place: Any) -> bool:
+        left, right, low, high = (ctypes.c_double() for _ in range(4))
+        raw.FPDFText_GetCharBox(text, index, left, right, low, high)
+        box = place._obj
+        box.left, box.right, box.bottom, box.top = left.value, right.value, low.value, high.value
+        return True
+
+    monkeypatch.setattr(raw, "FPDFText_GetLooseCharBox", ink)
+    with closing(pypdfium2.PdfDocument(turned_pdf(turn))) as document:
+        words = list(pdf_pages._words(document[0]))
+    assert [word[0] for word in words] == ["The", "first", "line", "of", "it.", "The", "second", "line."]
+    assert {round(bottom - top, 1) for _, _, top, _, bottom in words} == {12.0}
+    assert len({round(top, 1) for _, _, top, _, _ in words}) == 2
 
 
 @pytest.mark.parametrize("code", ["3000", "2003", "D83D"])

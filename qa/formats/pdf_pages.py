@@ -19,6 +19,7 @@ from typing import Any
 
 PASSWORD = 4  # FPDF_ERR_PASSWORD
 DEPTH = 8  # levels of objects in which a picture is looked for: those of the page, of its forms, of theirs …
+DESCENT = 0.2  # of a letter's size, how far its cell reaches below the base line
 MAX_OBJECTS = 10_000  # among which it is looked for; a page of more is a drawing, a picture too
 
 # U+0002 and U+FFFE are what the library says where it joins a word that a line end parts.
@@ -83,14 +84,21 @@ def _words(page: Any) -> Iterator[_Word]:
     text = page.get_textpage()
     width, height = page.get_size()
     turn = page.get_rotation()
-    box = pdfium.FS_RECTF()
-    place = ctypes.byref(box)
+    box, matrix, x, y = pdfium.FS_RECTF(), pdfium.FS_MATRIX(), ctypes.c_double(), ctypes.c_double()
 
     def corners(index: int) -> tuple[float, float, float, float]:
         """Left, top, right, bottom of a character's cell; the library does not turn them with the page."""
-        if not pdfium.FPDFText_GetLooseCharBox(text, index, place):
+        if not pdfium.FPDFText_GetLooseCharBox(text, index, ctypes.byref(box)):
             return 0.0, 0.0, 0.0, 0.0
         left, right, low, high = box.left, box.right, box.bottom, box.top
+        # Some fonts do not say how high they are, and the box is that of the ink, another for each letter.
+        size = pdfium.FPDFText_GetFontSize(text, index)
+        pdfium.FPDFText_GetMatrix(text, index, matrix)
+        pdfium.FPDFText_GetCharOrigin(text, index, x, y)
+        if abs(matrix.c) < abs(matrix.d) and 0.5 * (high - low) < size * abs(matrix.d) < 3 * (high - low):
+            low, high = sorted((y.value - DESCENT * size * matrix.d, y.value + (1 - DESCENT) * size * matrix.d))
+        elif abs(matrix.c) > abs(matrix.d) and 0.5 * (right - left) < size * abs(matrix.c) < 3 * (right - left):
+            left, right = sorted((x.value - DESCENT * size * matrix.c, x.value + (1 - DESCENT) * size * matrix.c))
         if turn == 90:
             return low, left, high, right
         if turn == 180:
@@ -100,7 +108,9 @@ def _words(page: Any) -> Iterator[_Word]:
         return left, height - high, right, height - low
 
     for match in _WORD.finditer(_characters(text)):
-        one, other = corners(match.start()), corners(match.end("letters") - 1)
+        first, last = match.start(), match.end("letters") - 1
+        one = corners(first)
+        other = one if first == last else corners(last)
         letters = match["letters"].encode("utf-16", "surrogatepass").decode("utf-16", "ignore")
         if not letters:  # halves of characters
             continue
