@@ -92,13 +92,16 @@ def _words(page: Any) -> Iterator[_Word]:
             return 0.0, 0.0, 0.0, 0.0
         left, right, low, high = box.left, box.right, box.bottom, box.top
         # Some fonts do not say how high they are, and the box is that of the ink, another for each letter.
-        size = pdfium.FPDFText_GetFontSize(text, index)
         pdfium.FPDFText_GetMatrix(text, index, matrix)
         pdfium.FPDFText_GetCharOrigin(text, index, x, y)
-        if abs(matrix.c) < abs(matrix.d) and 0.5 * (high - low) < size * abs(matrix.d) < 3 * (high - low):
-            low, high = sorted((y.value - DESCENT * size * matrix.d, y.value + (1 - DESCENT) * size * matrix.d))
-        elif abs(matrix.c) > abs(matrix.d) and 0.5 * (right - left) < size * abs(matrix.c) < 3 * (right - left):
-            left, right = sorted((x.value - DESCENT * size * matrix.c, x.value + (1 - DESCENT) * size * matrix.c))
+        upright = abs(matrix.c) < abs(matrix.d)
+        size = pdfium.FPDFText_GetFontSize(text, index) * (matrix.d if upright else matrix.c)
+        # In fonts made of pictures it may be in any unit.
+        is_meant = 0.5 < abs(size) / max(high - low, right - left, 0.1) < 5
+        if is_meant and upright:
+            low, high = sorted((y.value - DESCENT * size, y.value + (1 - DESCENT) * size))
+        elif is_meant:
+            left, right = sorted((x.value - DESCENT * size, x.value + (1 - DESCENT) * size))
         if turn == 90:
             return low, left, high, right
         if turn == 180:
