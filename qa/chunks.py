@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import nupunkt
 
 from qa.schema import Block, Chunk, Document, Sentence
-from qa.words import CLINGING
+from qa.words import CLINGING, FUNCTION_WORDS
 
 VERSION = "2"  # part of the store's fingerprint: raise it when boundaries change
 CHUNK_WORDS = 60  # about: a sentence joins a run when at least half of it lies within
@@ -31,17 +31,16 @@ _WIDE_END = re.compile(  # what the library does not know; a Japanese quotation 
 _GOES_ON = re.compile(r"(?<![^\W_])[^\W\d_]{1,3}\.\Z|[!?][\"'”’»)\]]*\Z")  # a short abbreviation; “Who?” said he
 _RAISED = r"[¹²³⁰⁴-⁹]+(?:[,⁻–-][¹²³⁰⁴-⁹]+)*"
 _DIGITS = r"\d{1,3}(?:[,–-]\d{1,3})*"
-_CLOSING = r"[\"'”’»)\]]"
+_CLOSING = r"[\"'”“’»«)\]]"  # some close in German
 _NOTES = re.compile(  # references behind a full stop belong to what stands before
     rf"(?:(?:\[\d{{1,3}}\])+|{_CLOSING}*{_RAISED}|{_CLOSING}+{_DIGITS})(?=\s|\Z)"
 )
 # Where the library sees no end, as in papers and PDFs: “… found.12 The …”.
-_NOTED_END = re.compile(rf"(?<=[.!?…]){_CLOSING}*(?:{_RAISED}|(?P<digits>{_DIGITS}))(?=\s)")
-_NUMBERED = frozenset(  # what is shortened before a number
-    "abs approx art bd ca cf ch chap ed eq eqs ex fig figs kap no nos nr num op para pp pt ref refs sec sect st tab"
-    " ver vol vols vs".split()
-)
-_WORD_BEFORE = re.compile(r"[^\W\d_]+(?=[.!?…]\Z)")
+_NOTED_END = re.compile(rf"(?<=[.!?…])(?P<closing>{_CLOSING}*)(?:{_RAISED}|(?P<digits>{_DIGITS}))(?=\s)")
+_NUMBERED = frozenset(
+    "no approx aprox arts chap eqns figs inkl mind para paras refs secs sect vols табл".split()
+)  # No.5
+_WORD_BEFORE = re.compile(r"(?<![\w./@-])[^\W\d_]+(?=[.!?…]\Z)")  # that of a file's name is none
 _CLAUSE_END = re.compile(r"[;:,][\"'”’)\]]*(?=\s)|[、，；：]|[)\]](?=\s)|\s(?=[-–—]\s)")
 
 
@@ -138,14 +137,19 @@ def _ends_inside(text: str, start: int, end: int) -> list[int]:
 
 
 def _is_noted_end(text: str, match: re.Match[str], limit: int) -> bool:
-    """Whether a sentence ends with these references: digits may also belong to an abbreviation (Sect.3) or a name."""
+    """Whether a sentence ends with these references; behind what may be shortened (Sect.3, Dr.¹) it does not."""
     begins = _after_spaces(text, match.end(), limit)
     following = text[begins : min(begins + 8, limit)].lstrip("\"'“‘«([")[:1]
+    if not following.isalnum() or following.islower():
+        return False
+    before = text[max(0, match.start() - 40) : match.start()]
+    found = _WORD_BEFORE.search(before)
+    word = found[0] if found else ""
+    sure = bool(match["closing"]) or before[-1:] in "!?" or word in FUNCTION_WORDS
     if match["digits"] is None:
-        return bool(following) and not following.islower()
-    before = _WORD_BEFORE.search(text, max(0, match.start() - 40), match.start())
-    word = before[0] if before else ""
-    return following.isupper() and len(word) >= (2 if word.islower() else 6) and word.lower() not in _NUMBERED
+        return sure or len(word) >= 4 or before[-2:-1].isdigit()
+    long = len(word) >= (4 if word.islower() else 6)
+    return following.isupper() and (sure or long) and word.lower() not in _NUMBERED
 
 
 def _after_spaces(text: str, start: int, end: int) -> int:
@@ -155,15 +159,24 @@ def _after_spaces(text: str, start: int, end: int) -> int:
 def _pieces(text: str, sentence: Sentence, token_ends: TokenEnds) -> Iterator[_Piece]:
     start, is_heading = sentence.start, sentence.kind == "heading"
     while start < sentence.end:
-        limit = min(sentence.end, start + LONG_SENTENCE_CHARS)
-        ends = token_ends(text[start:limit])
-        if len(ends) > CHUNK_TOKENS:  # before the character that goes beyond: some are several tokens
-            limit = start + max((at for at in ends[:CHUNK_TOKENS] if at < ends[CHUNK_TOKENS]), default=1)
-        end = limit if limit == sentence.end else _cut(text, start, limit)
+        end, tokens = _piece_end(text, start, sentence.end, token_ends)
         words = sum(1 for _ in _WORD.finditer(text, start, end))
         clings = start == sentence.start and CLINGING.match(text, start, end) is not None
-        yield _Piece(start, end, words, sum(1 for at in ends if at <= end - start), is_heading, clings)
+        yield _Piece(start, end, words, tokens, is_heading, clings)
         start = _after_spaces(text, end, sentence.end)
+
+
+def _piece_end(text: str, start: int, limit: int, token_ends: TokenEnds) -> tuple[int, int]:
+    """Where a piece that begins there ends, at the limit or where it is cut before it, and how many tokens it has."""
+    end = min(limit, start + LONG_SENTENCE_CHARS)
+    must_cut = end < limit
+    ends = token_ends(text[start:end])
+    while must_cut or len(ends) > CHUNK_TOKENS:
+        if len(ends) > CHUNK_TOKENS:  # before the character that goes beyond: some are several tokens
+            end = start + max((at for at in ends[:CHUNK_TOKENS] if at < ends[CHUNK_TOKENS]), default=1)
+        end, must_cut = _cut(text, start, end), False
+        ends = token_ends(text[start:end])  # anew: half a word may be more tokens than it was in the whole
+    return end, len(ends)
 
 
 def _cut(text: str, start: int, limit: int) -> int:

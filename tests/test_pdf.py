@@ -300,7 +300,7 @@ def test_an_encrypted_file_is_refused_unless_everybody_may_open_it() -> None:
 def turned_pdf(turn: int) -> bytes:
     """The text is drawn so that it stands upright once the page is turned."""
     matrix = {0: "1 0 0 1 50 700", 90: "0 1 -1 0 100 50", 180: "-1 0 0 -1 550 100", 270: "0 -1 1 0 500 750"}[turn]
-    content = f"BT /F 12 Tf {matrix} Tm (The first line of it.) Tj 0 -40 Td (The second line.) Tj ET"
+    content = f"BT /F 12 Tf {matrix} Tm (The first line of it.) Tj 0 -40 Td (The second - line.) Tj ET"
     return raw_pdf(
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
@@ -313,7 +313,7 @@ def turned_pdf(turn: int) -> bytes:
 @pytest.mark.parametrize("turn", [0, 90, 180, 270])
 def test_a_turned_page_is_read_as_it_is_shown(turn: int) -> None:
     found = extract(turned_pdf(turn), ".pdf")
-    assert shown(found) == [("text", "The first line of it."), ("text", "The second line.")]
+    assert shown(found) == [("text", "The first line of it."), ("text", "The second - line.")]
 
 
 @pytest.mark.parametrize("turn", [0, 90, 180, 270])
@@ -330,7 +330,7 @@ def test_words_are_as_high_as_their_letters_are_large(turn: int, monkeypatch: py
     monkeypatch.setattr(raw, "FPDFText_GetLooseCharBox", ink)
     with closing(pypdfium2.PdfDocument(turned_pdf(turn))) as document:
         words = list(pdf_pages._words(document[0]))
-    assert [word[0] for word in words] == ["The", "first", "line", "of", "it.", "The", "second", "line."]
+    assert [word[0] for word in words] == ["The", "first", "line", "of", "it.", "The", "second", "-", "line."]
     assert {round(bottom - top, 1) for _, _, top, _, bottom in words} == {12.0}
     assert len({round(top, 1) for _, _, top, _, _ in words}) == 2
 

@@ -97,7 +97,8 @@ def _words(page: Any) -> Iterator[_Word]:
         upright = abs(matrix.c) < abs(matrix.d)
         size = pdfium.FPDFText_GetFontSize(text, index) * (matrix.d if upright else matrix.c)
         # In fonts made of pictures it may be in any unit.
-        is_meant = 0.5 < abs(size) / max(high - low, right - left, 0.1) < 5
+        reach = high - low if upright else right - left
+        is_meant = 0.5 * reach < abs(size) < 5 * max(high - low, right - left)
         if is_meant and upright:
             low, high = sorted((y.value - DESCENT * size, y.value + (1 - DESCENT) * size))
         elif is_meant:
