@@ -7,7 +7,7 @@ import logging
 import platform
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -89,7 +89,7 @@ class Assistant:
 
     def text(self, document: str) -> str | None:
         """The text that quotes of this document are slices of; None where it is not indexed as it is now."""
-        return None if self.stale([document]) else self.store.library.text_of(document)
+        return self.store.library.text_of(document) if self.current([document]) else None
 
     def add_upload(self, name: str, data: bytes, *, owner: str | None = None) -> DocumentInfo:
         """Keep a file a person uploaded, under a safe form of its name, and index it; the same name is replaced.
@@ -206,10 +206,10 @@ class Assistant:
 
         return QuotingQueryEngine(self)
 
-    def stale(self, names: Sequence[str]) -> set[str]:
-        """Which of these documents are no longer in the folder as they were indexed."""
+    def current(self, names: Sequence[str]) -> dict[str, str]:
+        """Name → sha256 of its text, for those of these documents that are in the folder as they are indexed."""
         known = self.store.library.known(names)
-        return {name for name in names if name not in known or not self._is_current(name, *known[name])}
+        return {name: sha256 for name, (sha256, at) in known.items() if self._is_current(name, sha256, at)}
 
     def _is_current(self, name: str, sha256: str, known: tuple[int, int, int]) -> bool:
         path = self.store.file(name)
@@ -279,13 +279,14 @@ class _Run:
             self.hits = [assistant.search(part, self.documents) for part in asked.parts]
             for hit in (hit for hits in self.hits for hit in hits):
                 hit.node.metadata["also_in"] = hit.node.metadata["also_in"][: MAX_NAMES - 1]
-            stale = assistant.stale(sorted({name for hits in self.hits for hit in hits for name in _names(hit)}))
-            if not stale:
+            found = [hit for hits in self.hits for hit in hits]
+            current = assistant.current(sorted({name for hit in found for name in _names(hit)}))
+            if all(_current_names(hit, current) == _names(hit) for hit in found):
                 break
             if attempt == "as indexed":
                 with contextlib.suppress(StoreBusy):
                     assistant.refresh()
-        self.hits = [[hit for hit in hits if _keep_current(hit, stale)] for hits in self.hits]
+        self.hits = [[hit for hit in hits if _keep_current(hit, current)] for hits in self.hits]
         return self.hits
 
     def decide(self, asked: Asked, read: Sequence[Sequence[NodeWithScore]]) -> list[Decision]:
@@ -362,12 +363,16 @@ def _names(hit: NodeWithScore) -> tuple[str, ...]:
     return (hit.node.metadata["document"], *hit.node.metadata["also_in"])
 
 
-def _keep_current(hit: NodeWithScore, stale: Set[str]) -> bool:
-    """Leave the hit only the names that are not stale, the first as its document; whether there is one."""
-    current = [name for name in _names(hit) if name not in stale]
-    if current:
-        hit.node.metadata["document"], *hit.node.metadata["also_in"] = current
-    return bool(current)
+def _current_names(hit: NodeWithScore, current: Mapping[str, str]) -> tuple[str, ...]:
+    """Those that have this very text now: since the search another text may have been indexed under one of them."""
+    return tuple(name for name in _names(hit) if current.get(name) == hit.node.metadata["sha256"])
+
+
+def _keep_current(hit: NodeWithScore, current: Mapping[str, str]) -> bool:
+    """Leave the hit only its current names, the first as its document; whether there is one."""
+    if names := _current_names(hit, current):
+        hit.node.metadata["document"], *hit.node.metadata["also_in"] = names
+    return bool(names)
 
 
 def _held(hit: NodeWithScore, quote: Quote) -> str | None:

@@ -317,6 +317,29 @@ def test_a_touched_file_is_read_once_and_a_fresh_one_each_time(
     assert len(read) == 2
 
 
+def test_what_is_indexed_between_search_and_check_is_not_cited_by_its_old_text(
+    open_folder: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old text is still there, as another document has it: its name is the only one to cite."""
+    assistant = open_folder({"a.txt": POOL, "b.txt": POOL})
+    search, changed = assistant.search, list[str]()
+
+    def change_after(part: str, documents: Any = None) -> Any:
+        hits = search(part, documents)
+        if not changed:
+            changed.append("a.txt")
+            (assistant.store.docs / "a.txt").write_text("The library lends books to all who live in the valley.\n")
+            assistant.refresh()
+        return hits
+
+    monkeypatch.setattr(assistant, "search", change_after)
+    answer = assistant.ask("When does the pool open?")
+    assert isinstance(answer, Answered)
+    assert changed
+    assert [(quote.document, quote.also_at) for quote in answer.quotes] == [("b.txt", ())]
+    invariants.every_promise(answer, assistant.store.docs)
+
+
 def test_conflicting_sources_are_both_shown(open_folder: Opener) -> None:
     assistant = open_folder(
         {
