@@ -66,6 +66,26 @@ def cited(store: Store, question: str) -> list[str]:
     return [name for one in passages for name in (one.document, *one.also_in)]
 
 
+def embedder_until_read(monkeypatch: pytest.MonkeyPatch, name: str, word: str = "") -> tuple[TextEmbedder, list[bool]]:
+    """An embedder that waits for the reading of this file before it embeds texts with the word; whether it came."""
+    embedder, reading, waited = TextEmbedder(), threading.Event(), list[bool]()
+    embed, read = embedder.embed, indexing.read_document
+
+    def patiently(texts: Any) -> Any:
+        if any(word in text for text in texts):
+            waited.append(reading.wait(timeout=20))
+        return embed(texts)
+
+    def noticed(file: File, **options: Any) -> Document:
+        if file.name == name:
+            reading.set()
+        return read(file, **options)
+
+    embedder.embed = patiently  # type: ignore[method-assign]
+    monkeypatch.setattr(indexing, "read_document", noticed)
+    return embedder, waited
+
+
 # -- what a run does ---------------------------------------------------------------------------------
 
 
@@ -135,21 +155,7 @@ def test_the_same_text_under_two_new_names_is_stored_and_embedded_once(
     """Also where a thread embeds it while its twin is read."""
     monkeypatch.setattr(indexing, "FLUSH_CHUNKS", flush)
     fill(docs, {"c1.txt": C, "c2.txt": C, "c3.txt": C})
-    embedder, twin, waited = TextEmbedder(), threading.Event(), list[bool]()
-    embed, read = embedder.embed, indexing.read_document
-
-    def patiently(texts: Any) -> Any:
-        if any("lighthouse" in text for text in texts):
-            waited.append(twin.wait(timeout=20))
-        return embed(texts)
-
-    def noticed(file: File, **options: Any) -> Document:
-        if file.name == "c2.txt":
-            twin.set()
-        return read(file, **options)
-
-    embedder.embed = patiently  # type: ignore[method-assign]
-    monkeypatch.setattr(indexing, "read_document", noticed)
+    embedder, waited = embedder_until_read(monkeypatch, "c2.txt", "lighthouse")
     assert run(store, embedder).embedded == 3
     assert waited == [True]
     equals_folder(store, docs)
@@ -295,21 +301,9 @@ def test_documents_are_read_while_others_are_embedded(
 ) -> None:
     monkeypatch.setattr(indexing, "FLUSH_CHUNKS", 1)
     fill(docs, {f"{number}.txt": f"Text number {number}.\n" for number in range(3)})
-    embedder, later, waited = TextEmbedder(), threading.Event(), list[bool]()
-    embed, read = embedder.embed, indexing.read_document
-
-    def patiently(texts: Any) -> Any:
-        waited.append(later.wait(timeout=20))
-        return embed(texts)
-
-    def noticed(file: File, **options: Any) -> Document:
-        if file.name == "1.txt":
-            later.set()
-        return read(file, **options)
-
-    embedder.embed = patiently  # type: ignore[method-assign]
-    monkeypatch.setattr(indexing, "read_document", noticed)
+    embedder, waited = embedder_until_read(monkeypatch, "1.txt")
     assert {"0.txt", "1.txt", "2.txt"} <= set(run(store, embedder).added)
+    assert waited
     assert all(waited)
     equals_folder(store, docs)
 
