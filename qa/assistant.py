@@ -166,11 +166,10 @@ class Assistant:
         """The fused hits for one question, best first."""
         library, vectors, config = self.store.library, self.store.vectors, self.config
         return HybridRetriever(
-            [
-                DenseRetriever(library, vectors, self.embedder, limit=config.dense_hits, documents=documents),
-                KeywordRetriever(library, limit=config.keyword_hits, documents=documents),
-            ],
+            DenseRetriever(library, vectors, self.embedder, limit=config.dense_hits, documents=documents),
+            KeywordRetriever(library, limit=config.keyword_hits, documents=documents),
             limit=config.fused_hits,
+            read=config.read_hits,
         ).retrieve(part)
 
     def read(self, part: str, hits: list[NodeWithScore]) -> list[NodeWithScore]:
