@@ -46,7 +46,9 @@ class Assistant:
         self.changes = Changes()  # what the last `refresh` did
         self.embedder = PackagedEmbedding(threads=config.threads)
         self.reader = reader or CrossEncoder(threads=config.threads)
-        self.calibration = Calibration(**load_calibration())
+        fitted = load_calibration()
+        self.calibration = Calibration(fitted["slope"], fitted["intercept"])
+        self.threshold = fitted["threshold"] if config.threshold is None else config.threshold
         # Reading some files takes a process: not at each question, for one that was touched since it was indexed.
         self._remembered_sha256 = lru_cache(REMEMBERED)(_sha256_of)
 
@@ -164,13 +166,17 @@ class Assistant:
 
     def search(self, part: str, documents: Sequence[str] | None = None) -> list[NodeWithScore]:
         """The fused hits for one question, best first."""
+        return self.retriever(documents).retrieve(part)
+
+    def retriever(self, documents: Sequence[str] | None = None) -> HybridRetriever:
+        """What finds passages for a question, in all documents or only in these."""
         library, vectors, config = self.store.library, self.store.vectors, self.config
         return HybridRetriever(
             DenseRetriever(library, vectors, self.embedder, limit=config.dense_hits, documents=documents),
             KeywordRetriever(library, limit=config.keyword_hits, documents=documents),
             limit=config.fused_hits,
             read=config.read_hits,
-        ).retrieve(part)
+        )
 
     def read(self, part: str, hits: list[NodeWithScore]) -> list[NodeWithScore]:
         """The first hits with what the reader makes of them, best first."""
@@ -232,7 +238,7 @@ class Assistant:
             "versions": versions(),
             "models": models,
             "store": self.store.library.fingerprint(),
-            "threshold": self.config.threshold,
+            "threshold": self.threshold,
         }
 
 
@@ -290,7 +296,7 @@ class _Run:
 
     def decide(self, asked: Asked, read: Sequence[Sequence[NodeWithScore]]) -> list[Decision]:
         most = MAX_QUOTES if len(asked.parts) == 1 else max(1, MAX_QUOTES_OF_PARTS // len(asked.parts))
-        threshold, calibration = self.assistant.config.threshold, self.assistant.calibration
+        threshold, calibration = self.assistant.threshold, self.assistant.calibration
         self.decisions = [
             decide.decide(part, hits, calibration, threshold, most=most)
             for part, hits in zip(asked.parts, read, strict=True)

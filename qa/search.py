@@ -71,10 +71,10 @@ class HybridRetriever(BaseRetriever):
 
     def __init__(self, dense: BaseRetriever, keyword: BaseRetriever, *, limit: int, read: int) -> None:
         super().__init__()
-        self._retrievers, self._limit, self._read = (dense, keyword), limit, read
+        self.dense, self.keyword, self._limit, self._read = dense, keyword, limit, read
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        dense, keyword = (retriever.retrieve(query_bundle) for retriever in self._retrievers)
+        dense, keyword = self.dense.retrieve(query_bundle), self.keyword.retrieve(query_bundle)
         fused = fuse([(dense, DENSE_WEIGHT), (keyword, 1.0)])
         return firsts_within(fused, [dense, keyword], self._read)[: self._limit]
 
