@@ -4,17 +4,16 @@ import hashlib
 import logging
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, ReadWriteLock, Timeout
+from filelock import FileLock
 
 from qa import chunks, embed
-from qa.disk import disk_error, sqlite_error
-from qa.errors import FolderError, StoreBusy, StoreError
+from qa.disk import disk_error, held
+from qa.errors import FolderError, StoreError
 from qa.library import VERSION as LIBRARY_VERSION
 from qa.library import Library
 from qa.vectors import Vectors, hold
@@ -61,7 +60,8 @@ class Store:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Inside, `forget_store` refuses to erase the store. The system ends it with the process, kill -9 included."""
-        with _held(self.path, alone=False, busy=f"{self.path} is being erased; start again when that has ended."):
+        busy = f"{self.path} is being erased; start again when that has ended."
+        with held(self.path / HELD, alone=False, wait_s=HELD_WAIT_S, busy=busy):
             yield
 
     def file(self, name: str) -> Path:
@@ -167,31 +167,9 @@ def _erasable(path: Path) -> Iterator[Path | None]:
         raise StoreError(f"{path} is not a store{found}; nothing was erased.")
     indexing = f"another process is indexing into {path}; nothing was erased."
     serving = f"a chat or `qa index --watch` uses {path}; end it first. Nothing was erased."
-    with _held(place, alone=True, busy=serving), hold(FileLock(place / "writer.lock"), wait_s=0, busy=indexing):
+    writer = FileLock(place / "writer.lock")
+    with held(place / HELD, alone=True, wait_s=0, busy=serving), hold(writer, wait_s=0, busy=indexing):
         yield place
-
-
-@contextmanager
-def _held(place: Path, *, alone: bool, busy: str) -> Iterator[None]:
-    """Hold the store among all processes, shared or `alone`; raises StoreBusy(busy)."""
-    try:
-        lock = ReadWriteLock(place / HELD, is_singleton=False)
-        try:
-            lock.acquire_write(0) if alone else lock.acquire_read(HELD_WAIT_S)
-        except BaseException:
-            lock.close()
-            raise
-    except Timeout:
-        raise StoreBusy(busy) from None
-    except OSError as error:
-        raise disk_error(error, place) from None
-    except sqlite3.Error as error:
-        raise sqlite_error(error, place / HELD) from None
-    try:
-        yield
-    finally:
-        lock.release()
-        lock.close()
 
 
 def foreign_names(path: Path) -> list[str]:
