@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from eval import metrics
-from eval.exam import Placed
+from eval.exam import Case, Placed
 from eval.metrics import Interval
 from qa.documents import text_sha256
 from qa.quotes import same_text
@@ -30,6 +30,7 @@ class Judgement(Boundary):
     quote_recall: float | None
     exact_match: float | None
     token_f1: float | None
+    large_print: metrics.Print | None
     ranked: tuple[frozenset[int], ...] | None  # which parts each hit covers, best first
     parts: int
     conflict_expected: bool
@@ -73,6 +74,7 @@ def judge(placed: Placed, answer: Answered | Refused, texts: dict[str, str]) -> 
         quote_recall=metrics.quote_recall(quoted, placed.parts) if gold else None,
         exact_match=metrics.exact_match(short, case.short_answers) if gold else None,
         token_f1=metrics.token_f1(short, case.short_answers) if gold else None,
+        large_print=_large_print(case, answer),
         ranked=tuple(ranked) if gold else None,
         parts=len(placed.parts),
         conflict_expected=case.conflict is not None,
@@ -80,6 +82,13 @@ def judge(placed: Placed, answer: Answered | Refused, texts: dict[str, str]) -> 
         conflicts_marked=len(marked),
         conflicts_right=len(right_pairs),
     )
+
+
+def _large_print(case: Case, answer: Answered | Refused) -> metrics.Print | None:
+    disputed = case.conflict == "sources"
+    if isinstance(answer, Refused) or not (case.short_answers or disputed):
+        return None
+    return metrics.large_print(answer.short_answer, case.short_answers, disputed=disputed)
 
 
 def covered(one: Interval, placed: Placed) -> frozenset[int]:

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
-from qa import __version__, decide, embed, indexing, quotes, uploads
+from qa import __version__, decide, embed, indexing, quotes, short, uploads
 from qa.config import Config, default_docs, from_environment
+from qa.conflicts import Span, find_conflicts, later_first, renumbered
 from qa.conversation import Asked, standalone
 from qa.decide import Calibration, Decision
 from qa.documents import File, read_document, signature
@@ -27,6 +28,7 @@ from qa.reader.reader import CrossEncoder, load_calibration, model_sha256
 from qa.schema import Answered, DocumentInfo, Hit, Place, Quote, Reason, Refused, Skipped, Stage, Trace, Turn, Verdict
 from qa.search import DenseRetriever, HybridRetriever, KeywordRetriever
 from qa.store import FIRST_RUN_WAIT_S, Store
+from qa.wording import answer_text
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -311,15 +313,21 @@ class _Run:
             )
             return self.refused(asked, reason, nearest[:MAX_QUOTES])
         answers = [_answer_in(quote, self.decisions) for quote in made]
+        conflicts = find_conflicts(asked.text, made, answers)
+        order = later_first(made, conflicts)
+        made, answers = [made[at] for at in order], [answers[at] for at in order]
+        conflicts = renumbered(conflicts, order)
         covered = [one for one in self.decisions if _probability(one, made) is not None]
-        conflicts = decide.find_conflicts(asked.text, made, answers)
         not_covered = tuple(decision.part for decision in self.decisions if decision not in covered)
+        confidence = min(_probability(one, made) or 0.0 for one in covered)
+        disputed = any(one for one, _ in conflicts)
+        large = answers[0] if decide.level(confidence) and not disputed else None
         return Answered(
             question=self.question,
             asked=asked.text,
-            text=decide.answer_text(made, conflicts, not_covered),
-            confidence=min(_probability(one, made) or 0.0 for one in covered),
-            short_answer=answers[0].text if answers[0] else None,
+            text=answer_text(made, conflicts, not_covered),
+            confidence=confidence,
+            short_answer=large.short if large else None,
             quotes=tuple(made),
             conflicts=conflicts,
             not_covered=not_covered,
@@ -375,8 +383,11 @@ def _keep_current(hit: NodeWithScore, current: Mapping[str, str]) -> bool:
     return bool(names)
 
 
-def _held(hit: NodeWithScore, quote: Quote) -> str | None:
-    """The hit's answer where it stands in the quote or an identical one; the whole quote where the hit names none."""
+def _held(hit: NodeWithScore, quote: Quote) -> tuple[str, tuple[int, int]] | None:
+    """The quote, or an identical one, as it stands where the hit does, and the interval of it that is the hit's answer.
+
+    The whole quote where the hit names no answer, None where the answer stands elsewhere.
+    """
     node: Any = hit.node
     span = node.metadata.get("span")
     places: list[Quote | Place] = [quote, *quote.also_at]
@@ -384,24 +395,31 @@ def _held(hit: NodeWithScore, quote: Quote) -> str | None:
         if place.document != node.metadata["document"]:
             continue
         if span and place.start <= span[0] and span[1] <= place.end:
-            return str(node.text[span[0] - node.start_char_idx : span[1] - node.start_char_idx])
+            said = str(node.text[place.start - node.start_char_idx : place.end - node.start_char_idx])
+            return said, (span[0] - place.start, span[1] - place.start)
         if not span and node.start_char_idx <= place.start < node.end_char_idx:
-            return quote.text
+            return quote.text, (0, len(quote.text))
     return None
 
 
-def _answer_in(quote: Quote, decisions: Sequence[Decision]) -> decide.Span | None:
+def _answer_in(quote: Quote, decisions: Sequence[Decision]) -> Span | None:
     """What the quote was made for: the answer of the most probable passage, and of which part."""
     found = [
-        (probability, number, text)
+        (probability, number, held)
         for number, decision in enumerate(decisions)
         for hit, probability in decision.chosen
-        if hit.node.metadata.get("span") and (text := _held(hit, quote))
+        if hit.node.metadata.get("span") and (held := _held(hit, quote))
     ]
     if not found:
         return None
-    _, part, text = max(found, key=lambda one: one[0])
-    return decide.Span(part, text)
+    _, number, (said, span) = max(found, key=lambda one: one[0])
+    question = decisions[number].part
+    picked = short.pick(question, said, quote.before, span)
+    if picked is None:
+        return None
+    large = short.short_answer(question, said, picked)
+    printed = said[slice(*large)] if large else None
+    return Span(number, said[slice(*picked)], printed if printed and printed in quote.text else None)
 
 
 def _probability(decision: Decision, made: Sequence[Quote]) -> float | None:

@@ -5,7 +5,8 @@ import math
 import pytest
 from llama_index.core.schema import NodeWithScore, TextNode
 
-from qa.decide import Calibration, Span, decide, disagree, find_conflicts
+from qa.conflicts import Span, disagree, find_conflicts
+from qa.decide import Calibration, decide
 from qa.schema import Quote
 
 NEUTRAL = Calibration(slope=1.0, intercept=0.0)
