@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from eval import metrics
-from eval.exam import Case, Placed
+from eval.exam import Placed
 from eval.metrics import Interval
 from qa.documents import text_sha256
 from qa.quotes import same_text
@@ -74,7 +74,7 @@ def judge(placed: Placed, answer: Answered | Refused, texts: dict[str, str]) -> 
         quote_recall=metrics.quote_recall(quoted, placed.parts) if gold else None,
         exact_match=metrics.exact_match(short, case.short_answers) if gold else None,
         token_f1=metrics.token_f1(short, case.short_answers) if gold else None,
-        large_print=_large_print(case, answer),
+        large_print=_large_print(placed, answer),
         ranked=tuple(ranked) if gold else None,
         parts=len(placed.parts),
         conflict_expected=case.conflict is not None,
@@ -84,11 +84,15 @@ def judge(placed: Placed, answer: Answered | Refused, texts: dict[str, str]) -> 
     )
 
 
-def _large_print(case: Case, answer: Answered | Refused) -> metrics.Print | None:
+def _large_print(placed: Placed, answer: Answered | Refused) -> metrics.Print | None:
+    """None where nothing that could be printed is right: yes and no stand in no text, several answers not in one."""
+    case = placed.case
     disputed = case.conflict == "sources"
-    if isinstance(answer, Refused) or not (case.short_answers or disputed):
+    accepted = [one for one in case.short_answers if one.lower() not in ("yes", "no")]
+    eligible = disputed or (accepted and len(placed.parts) == 1)
+    if isinstance(answer, Refused) or not eligible:
         return None
-    return metrics.large_print(answer.short_answer, case.short_answers, disputed=disputed)
+    return metrics.large_print(answer.short_answer, accepted, disputed=disputed)
 
 
 def covered(one: Interval, placed: Placed) -> frozenset[int]:

@@ -95,7 +95,8 @@ def large_print(short: str | None, accepted: Sequence[str], *, disputed: bool = 
 
     "right" where some accepted answer stands in it as a run of whole tokens (SQuAD's normal form), within one cell of
     a row, and no sources disagree (`disputed`); "absent" where nothing is printed; else "wrong". Its share is
-    right / (right + wrong). Eligible: answered cases that list accepted answers or whose sources disagree.
+    right / (right + wrong). Eligible: answered cases of one part that list an accepted answer other than yes and no,
+    and those whose sources disagree.
     """
     if short is None:
         return "absent"

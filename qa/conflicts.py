@@ -14,7 +14,6 @@ from qa.rows import Cell, cells, header_above, is_row
 from qa.schema import Quote
 
 ALIKE = 0.5  # statements that share this much of the shorter one's content words speak of the same thing
-SAME_ASKED = 0.5  # … of what is asked for, where the two name this much of it both
 SAME_RULE = 0.75  # of the longer one's words: two forms of one sentence, of which one denies the other
 
 
@@ -95,12 +94,16 @@ def _is_of_the_year(question: str, quote: Quote) -> bool:
 
 
 def _speak_of_the_same(question: str, one: Quote, other: Quote) -> bool:
-    """Whether the two name about as much of what is asked; where neither names anything, whether they are alike."""
-    asked = {word for word in words.asked_for(question) if not word[0].isdigit()}
-    named, other_named = (asked & words.asked_for(f"{quote.text} {_header(quote) or ''}") for quote in (one, other))
-    if asked and not named | other_named:
-        return _are_alike(one.text, other.text)
-    return not asked or len(named & other_named) / len(named | other_named) >= SAME_ASKED
+    """Whether the two name the same of what is asked, but for one word or less than half.
+
+    Where neither names anything of it: whether they are alike.
+    """
+    asked = _statement(question)
+    named, other_named = (asked & _statement(f"{quote.text} {_header(quote) or ''}") for quote in (one, other))
+    if not named | other_named:
+        return not asked or _are_alike(one.text, other.text)
+    common, apart = len(named & other_named), len(named ^ other_named)
+    return common > apart or (common > 0 and apart == 1)
 
 
 def _header(quote: Quote) -> str | None:
@@ -158,7 +161,7 @@ def _answers_differ(one: str, answer: Span | None, other: str, other_answer: Spa
 def _values(text: str) -> set[float]:
     """The numbers, in digits, words or ordinals; a time of day is one of them, in minutes."""
     times = {float(60 * int(match["hour"]) + int(match["minute"])) for match in _TIME.finditer(text)}
-    return times or words.numbers(words.in_digits(text))
+    return times or words.numbers(text) | words.ordinals(text)
 
 
 def _units_of(values: set[float], text: str) -> set[str]:

@@ -101,12 +101,10 @@ def in_force_from(text: str) -> str | None:
 
 def named_date(name: str) -> str | None:
     """The date in a title, heading or file name: its only one, no span of time."""
-    found = {
-        date
-        for match in _DATE.finditer(name)
-        if (date := _iso(match)) and date >= "1900" and not _SPAN_BEFORE.search(name, 0, match.start())
-    }
-    return found.pop() if len(found) == 1 and len(name) <= NAME_CHARS else None
+    matches = list(_DATE.finditer(name)) if len(name) <= NAME_CHARS else []
+    found = {date for match in matches if (date := _iso(match)) and date >= "1900"}
+    spans = any(_SPAN_BEFORE.search(name, 0, match.start()) for match in matches)
+    return found.pop() if len(found) == 1 and not spans else None
 
 
 def _own_validity(text: str) -> str | None:

@@ -12,53 +12,65 @@ from qa.rows import Cell, cells, header_above, is_row
 MOST_CHARS = 160  # of a span that has grown; a longer one is a quote, not a short answer
 CELL_CHARS = 80  # of a cell that is printed whole
 
+
+def _rule(pattern: str) -> re.Pattern[str]:
+    """In any case; a space in the pattern is white space in the text."""
+    return re.compile(pattern.replace(" ", r"\s+"), re.IGNORECASE)
+
+
 _NEGATION = (
     r"(?:(?:may|must|can|could|shall|should|will|would|is|are|was|were|do|does|did|has|have|had|need|be|been)\s+)?"
     r"\b(?:not|never|no longer)\b|\bcannot\b|\b\w+n['’]t\b"
 )
 _NOBODY = r"\b(?:nobody|no one|none|neither|nothing|without|no)\b"
-_DENIED_BEFORE = re.compile(rf"(?P<verb>{_NEGATION})|{_NOBODY}", re.IGNORECASE)
-_DENIED_AFTER = re.compile(
-    rf"(?:(?!\b(?:and|or|who|which|that|because|so|when|where|while)\b)[^,;:.!?()\[\]–—])*?(?:{_NEGATION})",
-    re.IGNORECASE,
+_DENIED_BEFORE = _rule(rf"(?P<verb>{_NEGATION})|{_NOBODY}")
+_DENIED_AFTER = _rule(
+    rf"(?:(?!\b(?:and|or|who|which|that|because|so|when|where|while)\b)[^,;:.!?()\[\]–—])*?(?:{_NEGATION})"
 )
 _CONDITION = (
     r"unless|except(?:ing|ed|ion|ions)?|excluding|with the exception|other than|apart from|save for|provided|providing"
     r"|as long as|so long as|on condition|subject to|only|if|until|till|without|limited to|whichever"
 )
-_LIMIT_AFTER = re.compile(
+_LIMIT_AFTER = _rule(
     rf"\b(?P<condition>{_CONDITION}|but (?:not|only|never|no|without|except))\b"
-    r"|(?:[,;–—(]|\band|\bor)\s*(?:not|never|no longer|nor)\b",
-    re.IGNORECASE,
+    r"|(?:[,;–—(]|\band|\bor)\s*(?:not|never|no longer|nor)\b"
 )
 _BOUND = (
     r"at least|at most|up to|(?:not |no )?(?:more|less|fewer|later|earlier) than|over|under|above|below|beyond"
     r"|within|until|from"
 )
-_BOUND_AFTER = re.compile(rf"(?:\s+(?:for\s+)?)(?:{_BOUND})\s(?:[^,;:.()]*?\s)?[$€£]?\d", re.IGNORECASE)
-_BOUND_SOON = re.compile(rf"(?:\s+[^\W\d]+){{0,2}}{_BOUND_AFTER.pattern}", re.IGNORECASE)
-_RATE = re.compile(
+_BOUND_AFTER = _rule(rf"(?:\s+(?:for\s+)?)(?:{_BOUND})\s(?:[^,;:.()]*?\s)?[$€£]?\d")
+_BOUND_SOON = _rule(rf"(?:\s+[^\W\d]+){{0,2}}{_BOUND_AFTER.pattern}")
+_RATE = _rule(
     r"(?:\s+|(?=[%/]))(?:each\b|apiece\b|(?:for )?(?:each|every) \w+|per \w+|/\s?\w+|%"
-    r"|an? (?:hour|day|night|week|month|year|term|person|head|piece|time|metre|kilometre|mile)\b)",
-    re.IGNORECASE,
+    r"|an? (?:hour|day|night|week|month|year|term|person|head|piece|time|metre|kilometre|mile)\b)"
 )
-_BEFORE = re.compile(  # right before the span
+_UNIT = _rule(  # of a number that the span ends with, then the day that it counts from or to
+    r"(?:(?<=\w)\s+(?:seconds?|minutes?|hours?|days?|weeks?|months?|years?|nights?|per ?cent|percent|euros?"
+    r"|dollars?|pounds|EUR|USD|GBP|CHF|metres?|meters?|km|kg|grams?|kilos?|litres?|degrees?|times)\b)"
+    r"|(?:(?<=minutes)|(?<=hours)|(?<=days)|(?<=weeks)|(?<=months)|(?<=years))"
+    r"(?:\s+(?:before|after|from)\b[^,;:.()–—]*?(?=[,;:.()–—]|\s(?:and|or|but)\s|\Z))",
+)
+_UNIT_LAST = re.compile(r"\b(?:minutes|hours|days|weeks|months|years)\Z")
+_STARTS_DENIED = _rule(r"(?:not|never|no longer)\b")
+_VERB_BEFORE = _rule(
+    r"\b(?:may|must|can|could|shall|should|will|would|is|are|was|were|do|does|did|has|have|had|need)\s+\Z"
+)
+_BEFORE = _rule(  # right before the span
     r"\b(?:only|not|never|no longer|not (?:before|until)|if|unless|except|without)(?:\s+(?:on|in|at|from|by|for|to))?"
-    r"(?:\s+(?:an?|the))?\s+\Z",
-    re.IGNORECASE,
+    r"(?:\s+(?:an?|the))?\s+\Z"
 )
-_BEFORE_NUMBER = re.compile(
+_BEFORE_NUMBER = _rule(
     rf"\b(?:{_BOUND}|\w+er than|nearly|almost|about|around|roughly|approximately|till|before|after|since|by|between)"
-    r"(?:\s+(?:an?|the))?\s+\Z",
-    re.IGNORECASE,
+    r"(?:\s+(?:an?|the))?\s+\Z"
 )
-_CONDITION_FIRST = re.compile(
-    r"(?:\A|[.;:(–—]\s*|\b(?:and|but)\s)(?P<condition>(?:if|unless|except|only|without|provided|as long as|until)\b)",
-    re.IGNORECASE,
+_CONDITION_FIRST = _rule(
+    r"(?:\A|[.;:(–—]\s*|\b(?:and|but)\s)(?P<condition>(?:if|unless|except|only|without|provided|as long as|until)\b)"
 )
-_CLAUSE_BREAK = re.compile(r"[,;:.!?](?=\s|\Z)|[()\[\]–—\n]|\s-\s")
+_CLAUSE_START = _rule(r"[,;:.!?](?=\s)|[()\[\]–—]|\s-\s|\b(?:and|but|who|which|that|because)\b")
+_CLAUSE_BREAK = re.compile(r"[,;:.!?](?=\s|\Z)|[()\[\]–—]|\s-\s")
 _SENTENCE_BREAK = re.compile(r"[.!?](?=\s+\W*[A-Z]|\s*\Z)|;(?=\s)")
-_STARTS_WITH_NUMBER = re.compile(r"[$€£¥]?\d|(?:an?|the|one)\b", re.IGNORECASE)
+_STARTS_WITH_NUMBER = _rule(r"[$€£¥]?\d|(?:an?|the|one)\b")
 _POLAR = re.compile(
     r"(?:.*[.,;:]\s*|(?:and|so|but|please)\s+)?(?:is|are|was|were|am|do|does|did|can|could|may|must|shall|should|will"
     r"|would|has|have|had|need)n?['’]?t?\s",
@@ -148,6 +160,9 @@ def _grown_right(question: str, text: str, start: int, end: int) -> tuple[int, i
     """Behind it: what it is counted by, a bound, a condition, an exception or a negation."""
     piece = text[start:end]
     has_number = re.search(r"\d", piece) is not None
+    unit = _UNIT.match(text, end) if _ends_with_number(piece) or _UNIT_LAST.search(piece) else None
+    if unit:
+        return start, unit.end()
     rate = _RATE.match(text, end) if has_number else None
     if rate:
         return start, rate.end()
@@ -171,11 +186,13 @@ def _grown_right(question: str, text: str, start: int, end: int) -> tuple[int, i
 def _grown_left(question: str, text: str, start: int, end: int) -> tuple[int, int]:
     """Before it: a bound of its number, a negation in its clause, a condition that its sentence begins with."""
     near = _BEFORE.search(text, 0, start)
+    if near is None and _STARTS_DENIED.match(text, start, end):
+        near = _VERB_BEFORE.search(text, 0, start)
     if near is None and _is_number(text[start:end]):
         near = _BEFORE_NUMBER.search(text, 0, start)
     if near:
         return near.start(), end
-    clause = max((match.end() for match in _CLAUSE_BREAK.finditer(text, 0, start)), default=0)
+    clause = max((match.end() for match in _CLAUSE_START.finditer(text, 0, start)), default=0)
     clause += len(text[clause:start]) - len(text[clause:start].lstrip())
     denied = None if _asks_denied(question) else _last(_DENIED_BEFORE, text, clause, start)
     if denied:
@@ -210,6 +227,12 @@ def _is_polar(question: str) -> bool:
 def _is_number(piece: str) -> bool:
     first = piece.split()[0] if piece.split() else ""
     return bool(_STARTS_WITH_NUMBER.match(piece)) or bool(words.numbers(first) or _is_time(first))
+
+
+def _ends_with_number(piece: str) -> bool:
+    """Whether it ends with a number that is no year, time or price: its unit may follow."""
+    last = (piece.split() or [""])[-1]
+    return bool(words.numbers(last)) and not words.years(last) and not re.search(r"[:$€£¥%]", last)
 
 
 def _is_time(word: str) -> bool:

@@ -87,7 +87,6 @@ _ORDINALS = {
         1,
     )
 }
-_ORDINAL = re.compile(rf"(?<!\d )\b(?:{'|'.join(_ORDINALS)})\b")
 _PHRASE = re.compile(
     rf"\b(?:(?P<century>{'|'.join(_TEENS)}|twenty) (?P<year>{_TWO_DIGITS})"
     rf"|(?:{_UP_TO_99}|half an?|an?){_SCALED}+(?:(?: and)? {_UP_TO_99}\b{_SCALED}*)*|{_UP_TO_99})\b"
@@ -178,10 +177,15 @@ def _spelled(tokens: list[str]) -> set[float]:
 
 
 def in_digits(text: str) -> str:
-    """The folded text with its number words and ordinals in digits: "the fifth of twelve" → "the 5 of 12"."""
-    text = fold(text).replace("-", " ")
-    text = _ORDINAL.sub(lambda match: str(_ORDINALS[match[0]]), text)
-    return _PHRASE.sub(lambda match: match[0] if match["century"] else f"{_sum(match[0]):g}", text)
+    """The folded text with its number words in digits: "twenty-five days" → "25 days"."""
+    return _PHRASE.sub(
+        lambda match: match[0] if match["century"] else f"{_sum(match[0]):g}", fold(text.replace("-", " "))
+    )
+
+
+def ordinals(text: str) -> set[float]:
+    """The values of the ordinals in words: "the fifth day" has 5."""
+    return {float(_ORDINALS[word]) for word in words(text) if word in _ORDINALS}
 
 
 def _sum(phrase: str) -> float:
