@@ -96,14 +96,16 @@ def _is_of_the_year(question: str, quote: Quote) -> bool:
 def _speak_of_the_same(question: str, one: Quote, other: Quote) -> bool:
     """Whether the two name the same of what is asked, but for one word or less than half.
 
-    Where neither names anything of it: whether they are alike.
+    A row says what its header names without naming it: it may name less. Where neither names anything: whether they
+    are alike.
     """
     asked = _statement(question)
-    named, other_named = (asked & _statement(f"{quote.text} {_header(quote) or ''}") for quote in (one, other))
+    named, other_named = asked & _statement(one.text), asked & _statement(other.text)
     if not named | other_named:
         return not asked or _are_alike(one.text, other.text)
     common, apart = len(named & other_named), len(named ^ other_named)
-    return common > apart or (common > 0 and apart == 1)
+    less = (is_row(one.text) and named <= other_named) or (is_row(other.text) and other_named <= named)
+    return common > 0 and (common > apart or apart == 1 or less)
 
 
 def _header(quote: Quote) -> str | None:

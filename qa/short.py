@@ -100,6 +100,22 @@ def short_answer(question: str, text: str, picked: tuple[int, int]) -> tuple[int
     return picked if picked[1] - picked[0] <= CELL_CHARS else None
 
 
+def names_asked(question: str, row: str) -> bool:
+    """Whether the row has a content word of the question."""
+    return bool(set(words.content_words(question)) & set(words.content_words(row)))
+
+
+def is_called(question: str, row: str) -> bool:
+    """Whether the question has all words of the row's first cell."""
+    return bool(label := _label(row)) and label <= set(words.content_words(question))
+
+
+def _label(row: str) -> set[str]:
+    """The words of the row's first cell that is not empty."""
+    first = next((one for one in cells(row, None) if one.start < one.end), None)
+    return set(words.content_words(row[first.start : first.end])) if first else set()
+
+
 def _line(text: str, at: int) -> tuple[int, int]:
     """The interval of the line that holds this place."""
     end = text.find("\n", at)
@@ -163,6 +179,9 @@ def _grown_right(question: str, text: str, start: int, end: int) -> tuple[int, i
     unit = _UNIT.match(text, end) if _ends_with_number(piece) or _UNIT_LAST.search(piece) else None
     if unit:
         return start, unit.end()
+    noun = re.compile(r"\s+([^\W\d]+)").match(text, end) if _ends_with_number(piece) else None
+    if noun and set(words.content_words(noun[1])) & set(words.content_words(question)):
+        return start, noun.end()
     rate = _RATE.match(text, end) if has_number else None
     if rate:
         return start, rate.end()
