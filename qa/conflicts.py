@@ -103,13 +103,14 @@ def _speak_of_the_same(question: str, one: Quote, other: Quote) -> bool:
     named, other_named = asked & _statement(one.text), asked & _statement(other.text)
     if not named | other_named:
         return not asked or _are_alike(one.text, other.text)
-    common, apart = len(named & other_named), len(named ^ other_named)
+    common = len(named & other_named)
+    apart = len(asked & (_statement(f"{one.text} {_header(one)}") ^ _statement(f"{other.text} {_header(other)}")))
     less = (is_row(one.text) and named <= other_named) or (is_row(other.text) and other_named <= named)
     return common > 0 and (common > apart or apart == 1 or less)
 
 
-def _header(quote: Quote) -> str | None:
-    return header_above(quote.text, quote.before)
+def _header(quote: Quote) -> str:
+    return header_above(quote.text, quote.before) or ""
 
 
 def _differ(one: Quote, answer: Span | None, other: Quote, other_answer: Span | None) -> bool:

@@ -62,8 +62,9 @@ _BEFORE = _rule(  # right before the span
 )
 _BEFORE_NUMBER = _rule(
     rf"\b(?:{_BOUND}|\w+er than|nearly|almost|about|around|roughly|approximately|till|before|after|since|by|between)"
-    r"(?:\s+(?:an?|the))?\s+\Z"
+    r"(?:\s+(?:an?|the))?(?:\s+\w+ of)?\s+\Z"
 )
+_OF_A_CONDITION = _rule(r"(?:above|below|beyond)\b")
 _CONDITION_FIRST = _rule(
     r"(?:\A|[.;:(–—]\s*|\b(?:and|but)\s)(?P<condition>(?:if|unless|except|only|without|provided|as long as|until)\b)"
 )
@@ -209,10 +210,10 @@ def _grown_left(question: str, text: str, start: int, end: int) -> tuple[int, in
         near = _VERB_BEFORE.search(text, 0, start)
     if near is None and _is_number(text[start:end]):
         near = _BEFORE_NUMBER.search(text, 0, start)
-    if near:
-        return near.start(), end
     clause = max((match.end() for match in _CLAUSE_START.finditer(text, 0, start)), default=0)
     clause += len(text[clause:start]) - len(text[clause:start].lstrip())
+    if near:  # a number that something holds above is not what holds
+        return (clause if _OF_A_CONDITION.match(near[0]) else near.start()), end
     denied = None if _asks_denied(question) else _last(_DENIED_BEFORE, text, clause, start)
     if denied:
         close = denied["verb"] and len(text[denied.end() : start].split()) <= 3

@@ -2,17 +2,21 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from eval.exam import load_cases, read_texts
 from eval.judge import judge
+from qa.answers import correct_row
 from qa.assistant import Assistant
 from qa.config import Config
 from qa.rows import cells, header_above, is_row
 from qa.schema import Answered
+from qa.search import KeywordRetriever
 from qa.short import MOST_CHARS, pick, short_answer
 from tests import large_print
+from tests.conftest import Opener
 
 HEADER = "Model | Price (EUR) | Weight (kg) | 2023 | 2024"
 ROW = "Sparrow | 2890 | 23.4 | 12000 | 22000"
@@ -96,6 +100,10 @@ LIMITS = [
      "may not sublet the flat without written consent"),
     ("What may tenants do?", "The tenant may not sublet the flat without written consent.", "sublet the flat",
      "may not sublet the flat without written consent"),
+    ("What does delivery cost?", "For tickets, delivery is free above a fare of 25 EUR.", "25 EUR",
+     "delivery is free above a fare of 25 EUR"),
+    ("How many guests and cooks?", "There came 42 more guests and 2 cooks from Ulm.", "42 more guests and 2",
+     "42 more guests and 2 cooks"),
     ("Who may enter?", "Members may not enter the boathouse.", "Members", "Members may not enter the boathouse"),
     ("When is it open?", "The pool is open every day, except on Mondays, Fridays and holidays.", "every day",
      "every day, except on Mondays, Fridays and holidays"),
@@ -137,6 +145,31 @@ def test_a_span_grows_by_what_limits_it(question: str, text: str, span: str, sho
 def test_where_lines_are_broken_changes_nothing(question: str, text: str, span: str, short: str | None) -> None:
     found = printed(question, text.replace(" ", "\n"), span.replace(" ", "\n"))
     assert (found and " ".join(found.split())) == short
+
+
+TABLE = "| Berth | Price |\n| --- | --- |\n| Heron | 38 |\n| Egret | 54 |\n| Egret Bay | 60 |\n| Curlew | 27 |\n"
+
+
+@pytest.mark.parametrize(
+    ("question", "read", "row"),
+    [
+        ("What is the price of the berth Curlew?", "38", "Curlew"),
+        ("What is the price of the berth Egret?", "38", "Egret"),
+        ("What is the price of the berth Egret Bay?", "38", "Heron"),  # two are called by words of it
+        ("What is the price of Heron and Curlew?", "38", "Heron"),  # the row that was read names what is asked
+        ("What is the price of the pier?", "38", "Heron"),
+    ],
+)
+def test_the_row_that_the_question_names_is_read(open_folder: Opener, question: str, read: str, row: str) -> None:
+    library = open_folder({"berths.md": TABLE}).store.library
+    (hit,) = KeywordRetriever(library, limit=5).retrieve("heron")
+    node: Any = hit.node
+    at = TABLE.index(read)
+    node.metadata["span"] = [at, at + len(read)]
+    correct_row(library, question, hit)
+    start, end = node.metadata["span"]
+    line = TABLE[TABLE.rindex("\n", 0, start + 1) + 1 : TABLE.index("\n", end - 1)]
+    assert line.split(" | ")[0] == f"| {row}"
 
 
 def test_a_span_is_printed_in_whole_words() -> None:
