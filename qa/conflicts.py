@@ -155,16 +155,18 @@ def _answers_differ(one: str, answer: Span | None, other: str, other_answer: Spa
         return False
     if _means_another(one, answer.text, other, other_answer.text):
         return False
-    values, other_values = _values(answer.text), _values(other_answer.text)
+    (kind, values), (other_kind, other_values) = _values(answer.text), _values(other_answer.text)
     units, other_units = _units_of(values, one), _units_of(other_values, other)
-    comparable = bool(units & other_units) or not (units or other_units)
+    comparable = kind == other_kind and (bool(units & other_units) or not (units or other_units))
     return bool(values and other_values) and not values & other_values and comparable
 
 
-def _values(text: str) -> set[float]:
-    """The numbers, in digits, words or ordinals; a time of day is one of them, in minutes."""
+def _values(text: str) -> tuple[str, set[float]]:
+    """Times of day in minutes, else numbers in digits, words or ordinals, else days of the week; and which they are."""
     times = {float(60 * int(match["hour"]) + int(match["minute"])) for match in _TIME.finditer(text)}
-    return times or words.numbers(text) | words.ordinals(text)
+    days = {float(at) for at, day in enumerate(_WEEKDAYS) if day in words.content_words(text)}
+    kinds = {"time": times, "number": words.numbers(text) | words.ordinals(text), "weekday": days}
+    return next(((kind, found) for kind, found in kinds.items() if found), ("", set()))
 
 
 def _units_of(values: set[float], text: str) -> set[str]:
@@ -220,6 +222,7 @@ def _name_words(text: str) -> set[str]:
 
 
 _DENIED = re.compile(r"\b(?:not|never|no|nobody|cannot|no longer|without)\b|\b\w+n['’]t\b", re.IGNORECASE)
+_WEEKDAYS = [words.stem(day) for day in ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")]
 _TIME = re.compile(r"(?<![\d:.])(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?![\d:])")
 _QUANTITY = re.compile(
     r"(?P<sign>[$€£¥])?(?P<number>\d[\d.,]*)(?::(?P<minute>[0-5]\d))?(?:\s?(?P<percent>%|percent\b|per cent\b))?"
@@ -234,7 +237,7 @@ def _units(text: str) -> dict[str, set[float]]:
     """
     units: dict[str, set[float]] = {}
     for match in _QUANTITY.finditer(words.in_digits(text)):
-        values = _values(match[0]) - {float(year) for year in words.years(match["number"])}
+        values = _values(match[0])[1] - {float(year) for year in words.years(match["number"])}
         named = [match["sign"]] if match["sign"] else ["%"] if match["percent"] else _first_words(match["after"])
         for unit in ["clock"] if match["minute"] else named:
             units.setdefault(unit, set()).update(values)

@@ -98,6 +98,9 @@ def test_answers_to_different_parts_are_no_conflict() -> None:
          ("17:30", "17:00"), True),
         ("How long is the warranty?", ("The warranty is two years.", "The warranty is 5 years."), ("two", "5"), True),
         ("How long is the warranty?", ("The warranty is two years.", "The warranty is 2 years."), ("two", "2"), False),
+        ("When is it shut?", ("It is shut on Mondays.", "It is shut on Tuesdays."), ("Mondays", "Tuesdays"), True),
+        ("When is it shut?", ("It is shut on Mondays.", "On a Monday it is shut."), ("Mondays", "a Monday"), False),
+        ("When is it shut?", ("It is shut on Mondays.", "It is shut at 22:00."), ("Mondays", "22:00"), False),
         # a sentence's first word is no name
         ("When are claims due?", ("Claims are due within 30 days.", "Hand in claims within 45 days, says the Trust."),
          ("30 days", "45 days"), True),
