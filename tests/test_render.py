@@ -30,7 +30,7 @@ from ui.sources import changed_quotes, render_source, standing
 GOLDEN = ROOT / "tests" / "golden"
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 TAGS = (
-    "article aside blockquote br button dd details div dl dt footer form h2 header input li mark nav p section span"
+    "article aside blockquote br button dd details div dl dt footer form h2 h3 header input li mark nav p section span"
     " strong summary table tbody td th thead tr ul a"
 ).split()
 ATTRIBUTES = (
