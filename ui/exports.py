@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from qa.schema import Answered, Quote
 from ui.conversations import Conversation, Exchange
-from ui.render import REASONS
+from ui.render import reason_text
 from ui.sources import changed_quotes, quotes_of
 
 Texts = Mapping[str, str | None]
@@ -40,7 +40,7 @@ def as_markdown(one: Conversation, texts: Texts) -> str:
             parts += [f"Not covered by the documents: {_plain(part)}" for part in answer.not_covered]
             parts.append(f"Confidence {answer.confidence:.2f}")
         else:
-            parts.append(f"**No answer.** {_plain(REASONS[answer.reason])} ({answer.reason})".replace("_", "\\_"))
+            parts.append(f"**No answer.** {_plain(reason_text(answer))} ({answer.reason})".replace("_", "\\_"))
             parts += ["Nearest passages, not an answer:"] if answer.nearest else []
             parts += [_quote(quote, n, n in changed) for n, quote in enumerate(answer.nearest, 1)]
         if exchange.rating:

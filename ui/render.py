@@ -2,6 +2,7 @@
 
 from collections.abc import Set
 
+from qa.decide import NEAREST, REFUSALS
 from qa.schema import Answered, Quote, Reason, Refused
 from ui.html import button, counted, details, name, table, text, tip
 
@@ -135,15 +136,16 @@ def _refused(answer: Refused, turn: int, changed: Set[int], worded: str) -> str:
     told = f'<p class="worded">{text(worded)}</p>' if worded and answer.reason != "empty_question" else ""
     return (
         '<div class="answer refused"><p class="head"><span class="mark" aria-hidden="true">∅</span> No answer</p>'
-        f"{told}<dl><dt>Looked for</dt><dd>{text(looked)}</dd><dt>Why not</dt><dd>{text(_reason(answer))}</dd>"
+        f"{told}<dl><dt>Looked for</dt><dd>{text(looked)}</dd><dt>Why not</dt><dd>{text(reason_text(answer))}</dd>"
         f"<dt>What next</dt><dd>{text(WHAT_NEXT[answer.reason])}</dd></dl>"
         f"{details(passages, nearest, 'near') if count else ''}{_why(answer)}</div>"
     )
 
 
-def _reason(answer: Refused) -> str:
+def reason_text(answer: Refused) -> str:
     """The typed reason in words; what the assistant says itself where that says more."""
-    return answer.text if answer.reason == "unsupported_request" else REASONS[answer.reason]
+    said = answer.text.removesuffix(NEAREST)
+    return REASONS[answer.reason] if said in REFUSALS.values() else said
 
 
 def _why(answer: Answered | Refused) -> str:
