@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
-from qa import __version__, answers, decide, embed, indexing, quotes, uploads
+from qa import __version__, answers, decide, embed, indexing, language, quotes, uploads
 from qa.config import Config, default_docs, from_environment
 from qa.conflicts import find_conflicts, later_first, renumbered
 from qa.conversation import Asked, standalone
@@ -319,7 +319,9 @@ class _Run:
             nearest = quotes.make_quotes(
                 library, [(hit, calibration(hit.score or 0.0)) for hit in near[: 2 * MAX_QUOTES]]
             )
-            return self.refused(asked, reason, nearest[:MAX_QUOTES])
+            found = [hit.node.get_content() for hits in self.hits for hit in hits]
+            languages = None if chosen else language.foreign(self.question, found)
+            return self.refused(asked, reason, nearest[:MAX_QUOTES], languages)
         spans = [answers.answer_in(quote, self.decisions) for quote in made]
         conflicts = find_conflicts(asked.text, made, spans)
         order = later_first(made, conflicts)
@@ -342,11 +344,17 @@ class _Run:
             trace=self.trace(),
         )
 
-    def refused(self, asked: Asked, reason: Reason, nearest: Sequence[Quote] = ()) -> Refused:
+    def refused(
+        self,
+        asked: Asked,
+        reason: Reason,
+        nearest: Sequence[Quote] = (),
+        languages: tuple[str, str] | None = None,
+    ) -> Refused:
         return Refused(
             question=self.question,
             asked=asked.text,
-            text=decide.refusal_text(reason, asked.request, len(nearest)),
+            text=decide.refusal_text(reason, asked.request, len(nearest), languages),
             confidence=max((decision.probability for decision in self.decisions), default=0.0),
             reason=reason,
             nearest=tuple(nearest),
@@ -402,6 +410,6 @@ def _hit(hit: NodeWithScore, part: int) -> Hit:
 @cache
 def versions() -> dict[str, str]:
     """The versions that an answer may depend on."""
-    packages = ("llama-index-core", "chromadb", "onnxruntime", "tokenizers", "nupunkt")
+    packages = ("llama-index-core", "chromadb", "onnxruntime", "tokenizers", "nupunkt", "py3langid")
     found = {name: importlib.metadata.version(name) for name in packages}
     return {"qa": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version, **found}

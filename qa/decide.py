@@ -9,8 +9,10 @@ from llama_index.core.schema import NodeWithScore
 from qa import words
 from qa.schema import Reason
 
-NEAR_COSINE = 0.3  # a passage comes near the question with this cosine …
-NEAR_COVERAGE = 0.5  # … or with this share of the question's content words
+NEAR = 0.39  # a passage comes near the question when its cosine …
+SHARED_WORDS = 0.4  # … and so many times the share of the question's content words that it holds add up to this
+LETTERS_COUNTED = 8  # a word weighs as much as it has letters, up to so many: long words are rare …
+NAME_WEIGHT = 2  # … and a name so many times as much
 LEVELS = (  # from this probability on, in words
     (0.9, "Very likely right"),
     (0.7, "Likely right"),
@@ -26,6 +28,7 @@ REFUSALS: dict[Reason, str] = {
     "unverified": "Passages were found, but none could be quoted exactly and safely, so nothing is shown as an answer.",
     "unsupported_request": "",  # by kind, below
 }
+NEAREST = " The nearest passages are shown; they are not an answer."  # behind a refusal that shows some
 REQUESTS = {
     "chat": "This assistant only answers questions from the indexed documents. Ask about something they say.",
     "summary": "It quotes and does not summarise. Ask about one point, and it shows what the documents say.",
@@ -70,7 +73,7 @@ def decide(
     """Whether the read passages (best first) cover this part, and the at most `most` to quote."""
     probabilities = [calibration(hit.score or 0.0) for hit in read]
     best = max(probabilities, default=0.0)
-    near = tuple(hit for hit in read if _is_near(part, hit))
+    near = tuple(hit for hit in read if is_near(part, hit))
     covered = bool(read) and best >= threshold
     why = (
         f"best passage {best:.2f}, threshold {threshold:.2f}"
@@ -81,15 +84,30 @@ def decide(
     return Decision(part, covered, best, why, tuple(chosen[:most]), near)
 
 
-def _is_near(part: str, hit: NodeWithScore) -> bool:
-    if hit.node.metadata["scores"].get("dense", -1.0) >= NEAR_COSINE:
-        return True
-    asked = set(words.content_words(part))
-    said = set(words.content_words(f"{hit.node.metadata['title']} {hit.node.get_content()}"))
-    return bool(asked) and len(asked & said) / len(asked) >= NEAR_COVERAGE
+def is_near(part: str, hit: NodeWithScore) -> bool:
+    """Whether the passage comes near the question: what tells `not_covered` from `nothing_relevant`.
+
+    NEAR_FIGURES
+    """
+    cosine: float = hit.node.metadata["scores"].get("dense", 0.0)
+    return cosine + SHARED_WORDS * _shared(part, f"{hit.node.metadata['title']} {hit.node.get_content()}") >= NEAR
 
 
-def refusal_text(reason: Reason, request: str | None, nearest: int) -> str:
-    """What a person reads when there is no answer."""
+def _shared(part: str, text: str) -> float:
+    """The share of the question's content words that the text holds, by weight; from 0 to 1."""
+    named = {word for name in words.names(part) for word in words.words(name)}
+    weights = {
+        stem: min(len(word), LETTERS_COUNTED) * (NAME_WEIGHT if word in named else 1)
+        for word in words.words(part)
+        for stem in words.content_words(word)
+    }
+    said = set(words.content_words(text))
+    return sum(weight for stem, weight in weights.items() if stem in said) / (sum(weights.values()) or 1)
+
+
+def refusal_text(reason: Reason, request: str | None, nearest: int, languages: tuple[str, str] | None = None) -> str:
+    """What a person reads when there is no answer; `languages`: those of question and documents where they differ."""
     text = REQUESTS[request] if reason == "unsupported_request" and request else REFUSALS[reason]
-    return text + (" The nearest passages are shown; they are not an answer." if nearest else "")
+    if languages:
+        text = f"The question is in {languages[0]}, the documents are in {languages[1]}: ask in {languages[1]}."
+    return text + (NEAREST if nearest else "")

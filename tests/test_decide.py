@@ -6,6 +6,7 @@ import pytest
 from llama_index.core.schema import NodeWithScore, TextNode
 
 from qa.decide import LEVELS, Calibration, decide, level
+from qa.embed import PackagedEmbedding
 
 NEUTRAL = Calibration(slope=1.0, intercept=0.0)
 
@@ -50,3 +51,45 @@ def test_further_passages_are_quoted_when_they_reach_the_threshold_too() -> None
     assert [round(probability, 2) for _, probability in chosen] == [0.9, 0.75]
     assert len(decide("pool?", [hit(0.9)] * 5, NEUTRAL, 0.5).chosen) == 3
     assert len(decide("pool?", [hit(0.9)] * 5, NEUTRAL, 0.5, most=1).chosen) == 1
+
+
+def passages_near(question: str, texts: list[str]) -> list[str]:
+    """Those of the passages that come near the question, with the packaged embedder's cosine."""
+    vectors = PackagedEmbedding(threads=1).embed([question, *texts])
+    hits = [hit(0.1, text, float(vectors[0] @ vector)) for text, vector in zip(texts, vectors[1:], strict=True)]
+    for one in hits:
+        one.node.metadata["title"] = ""
+    return [one.node.get_content() for one in decide(question, hits, NEUTRAL, 0.5).near]
+
+
+POOL = "The pool opens at nine in the morning. It is closed on Mondays."
+LIBRARY = "The library lends books for four weeks."
+SHOP = [
+    "The workshop checks brakes, gears and lights. A small service costs 49 euros.",
+    "Bicycles are rented by the day or by the week. The deposit is 100 euros.",
+    "The recall of the Heron fork concerns 310 bicycles that were sold in spring.",
+    "Who may ride the cargo bikes? Everybody with a licence who has been shown the brakes.",
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "texts", "near"),
+    [
+        ("What does a ticket to the pool cost?", [POOL, LIBRARY], [POOL]),
+        ("How much is the entrance fee for the swimming pool?", [POOL, LIBRARY], [POOL]),
+        ("Who is the president of France?", SHOP, []),
+        ("What is the capital of Australia?", SHOP, []),
+        ("Who painted the Mona Lisa?", [POOL, LIBRARY], []),
+        ("How long is the guarantee on brakes?", SHOP, [SHOP[0], SHOP[3]]),
+    ],
+)
+def test_near_is_what_speaks_of_the_same(question: str, texts: list[str], near: list[str]) -> None:
+    assert passages_near(question, texts) == near
+
+
+def test_a_rare_word_or_a_name_makes_a_passage_near_sooner() -> None:
+    asked = "Which day does Ottilie visit?"
+    by_name = [hit(0.1, "Ottilie is ill.", cosine=0.15)]
+    by_common = [hit(0.1, "This day is fine.", cosine=0.15)]
+    assert decide(asked, by_name, NEUTRAL, 0.5).near
+    assert not decide(asked, by_common, NEUTRAL, 0.5).near

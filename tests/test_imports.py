@@ -11,8 +11,8 @@ import pytest
 from tests.conftest import ROOT
 
 STAGES = (
-    "schema errors config words dates rows formats documents chunks embed disk library vectors store indexing following"
-    " uploads check backup conversation search reader decide conflicts short answers quotes wording engine assistant"
+    "schema errors config words language dates rows formats documents chunks embed disk library vectors store"
+    " indexing following uploads check backup conversation search reader decide conflicts short answers quotes wording engine assistant"
     " terminal cli __main__"
 ).split()
 OWNERS = {

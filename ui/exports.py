@@ -11,7 +11,7 @@ from qa.schema import Answered, Quote, Refused
 from qa.wording import conflict_text
 from ui.conversations import Conversation, Exchange
 from ui.markdown import blockquote, heading, one_line
-from ui.render import REASONS, large_print, place
+from ui.render import large_print, place, reason_text
 from ui.sources import changed_quotes, quotes_of
 
 Texts = Mapping[str, str | None]
@@ -75,7 +75,7 @@ def _answer(answer: Answered | Refused, changed: Set[int], *, whole: bool) -> li
 
 def _refusal(answer: Refused) -> str:
     near = " Nearest passages, not an answer:" if answer.nearest else ""
-    return f"No answer. {REASONS[answer.reason]} ({answer.reason}){near}"
+    return f"No answer. {reason_text(answer)} ({answer.reason}){near}"
 
 
 def _remarks(answer: Answered | Refused) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Set
 
 from qa.conflicts import date_of
-from qa.decide import LEVELS, UNSURE, level
+from qa.decide import LEVELS, NEAREST, REFUSALS, UNSURE, level
 from qa.rows import header_above, is_row
 from qa.schema import Answered, Quote, Reason, Refused
 from qa.wording import later_text
@@ -155,15 +155,16 @@ def _refused(answer: Refused, turn: int, changed: Set[int], worded: str) -> str:
     return (
         '<div class="answer refused"><h3 class="head"><span class="mark" aria-hidden="true">∅</span> No answer</h3>'
         f"{told}<dl><dt>Looked for</dt><dd>{text(looked)}</dd>{searched}"
-        f'<dt>Why not</dt><dd class="reason">{text(_reason(answer))}</dd>'
+        f'<dt>Why not</dt><dd class="reason">{text(reason_text(answer))}</dd>'
         f"<dt>What next</dt><dd>{text(WHAT_NEXT[answer.reason])}</dd></dl>"
         f"{details(passages, nearest, 'near') if count else ''}{_why(answer)}</div>"
     )
 
 
-def _reason(answer: Refused) -> str:
+def reason_text(answer: Refused) -> str:
     """The typed reason in words; what the assistant says itself where that says more."""
-    return answer.text if answer.reason == "unsupported_request" else REASONS[answer.reason]
+    said = answer.text.removesuffix(NEAREST)
+    return REASONS[answer.reason] if said in REFUSALS.values() else said
 
 
 def _why(answer: Answered | Refused) -> str:
