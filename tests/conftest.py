@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from qa.assistant import Assistant
 from qa.config import Config
@@ -15,6 +16,13 @@ ROOT = Path(__file__).resolve().parent.parent
 SEEDS = ROOT / "seeds"
 
 Opener = Callable[..., Assistant]
+
+# No deadline and no check of speed: other work may slow the machine.
+settings.register_profile(
+    "daily", max_examples=50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("slow", settings.get_profile("daily"), max_examples=1000, derandomize=False)
+settings.load_profile("daily")  # `--hypothesis-profile` comes after this
 
 
 @pytest.fixture(autouse=True)

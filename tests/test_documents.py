@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qa import documents
@@ -27,8 +27,6 @@ from qa.documents import (
 from qa.errors import DocumentError, FolderError
 from qa.formats import decode, extract
 from qa.schema import Document
-
-steady = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other work may slow the machine
 
 
 def write(folder: Path, files: dict[str, str | bytes]) -> Path:
@@ -156,14 +154,12 @@ def test_what_is_not_text_is_refused_with_a_reason(data: bytes, reason: str) -> 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("\n\r\t"))
 
 
-@steady
 @given(TEXT)
 def test_utf8_comes_back_as_it_was(text: str) -> None:
     if not text.startswith("\ufeff"):
         assert decode(text.encode()) == (text, "utf-8")
 
 
-@steady
 @given(
     st.binary(max_size=200) | st.builds(lambda text, tail: text.encode("cp1251", "ignore") + tail, TEXT, st.binary())
 )
@@ -178,7 +174,6 @@ def test_any_bytes_become_storable_text_or_a_document_error(data: bytes) -> None
 # -- a file's document -------------------------------------------------------------------------
 
 
-@steady
 @given(TEXT.filter(lambda text: text.strip() and not text.startswith("\ufeff")))
 def test_txt_and_md_are_the_decoded_file_itself(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     folder = tmp_path_factory.mktemp("one")
@@ -248,7 +243,6 @@ def test_yaml_aliases_do_not_multiply(read_text: Any) -> None:
     assert read_text(f"{bomb}title: *a59\ndate: *a59\n---\n# Heading", "a.md").title == "Heading"
 
 
-@steady
 @given(st.text(max_size=400))
 def test_a_title_is_one_line_of_bounded_length(text: str) -> None:
     short = shorten(text)
@@ -299,7 +293,6 @@ def test_iso_date(written: str, date: str | None) -> None:
     assert iso_date(written) == date
 
 
-@steady
 @given(st.dates())
 def test_every_real_date_is_read_in_every_form(date: Any) -> None:
     if 1000 <= date.year < 2100:

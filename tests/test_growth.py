@@ -195,7 +195,7 @@ def headed(library: Library, levels: list[int]) -> tuple[int, list[int]]:
     return library.add_pending(text_sha256(text), document, sentences, []), places
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(levels=st.lists(st.integers(1, 6), min_size=1, max_size=12))
 def test_a_place_stands_under_every_heading_that_none_behind_it_ends(
     levels: list[int], libraries: tuple[Library, Library]
@@ -225,7 +225,7 @@ def kinds(library: Library, of: list[Kind]) -> int:
     return known[0] if known else library.add_pending(text_sha256(text), document, sentences, [])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(of=st.lists(st.sampled_from(["row", "row", "rule", "text", "heading"]), min_size=1, max_size=12))
 def test_the_header_is_the_first_row_of_the_same_table(of: list[Kind], libraries: tuple[Library, Library]) -> None:
     library, _ = libraries

@@ -82,7 +82,6 @@ def test_what_is_stored_comes_back(library: Library) -> None:
     assert library.known(["a.txt", "b.txt"]) == {"a.txt": (one.sha256, (1, 2, 3))}
 
 
-@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_sentences_are_those_that_touch(data: st.DataObject) -> None:
     with closing(Library(Path(":memory:"))) as library:
@@ -403,7 +402,7 @@ def test_nothing_in_a_question_is_syntax(searched: Library, question: str) -> No
         assert "harbour.txt" in found(searched, question)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text() | st.lists(st.sampled_from([*NASTY, "harbour", "bridge", "NEAR"]), max_size=8).map(" ".join))
 def test_signs_around_words_change_nothing(searched: Library, question: str) -> None:
     plain = " ".join(re.findall(r"[^\W_][\w\u0300-\u036f]*", question))

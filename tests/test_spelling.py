@@ -1,7 +1,7 @@
 """Slips in a question are corrected where nothing else can be meant; names and known words stay as they are."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qa.embed import MODEL, open_tokenizer
@@ -57,7 +57,6 @@ def test_an_endless_word_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert correct("z" * 31, PASSAGE, RANK) == "z" * 31
 
 
-@settings(deadline=None)
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_any_text_comes_back_with_the_same_words_in_place(asked: str, passage: str) -> None:
     read = correct(asked, passage, RANK)
