@@ -268,9 +268,9 @@ UNCHECKED = settings(suppress_health_check=list(HealthCheck))
 
 
 class TestStoreMachine(StoreMachine.TestCase):
-    """A hundred operations, the same each time."""
+    """A hundred and more operations, the same each time."""
 
-    settings = settings(UNCHECKED, max_examples=4, stateful_step_count=25, derandomize=True)
+    settings = settings(UNCHECKED, max_examples=5, stateful_step_count=25, derandomize=True)
 
 
 @pytest.mark.slow
