@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
@@ -25,10 +26,10 @@ class Done:
 
 
 @contextmanager
-def _closing_stores() -> Iterator[None]:
-    """Close the stores that are opened inside: a process of its own would release them as it ends."""
+def _undoing() -> Iterator[None]:
+    """Undo what a command leaves to the end of its process: open stores, frozen garbage, a handler of Ctrl-C."""
     opened: list[Store] = []
-    make = Store.__init__
+    make, interrupt = Store.__init__, signal.getsignal(signal.SIGINT)
 
     def noted(self: Store, *args: Any, **options: Any) -> None:
         make(self, *args, **options)
@@ -41,7 +42,8 @@ def _closing_stores() -> Iterator[None]:
         Store.__init__ = make  # type: ignore[method-assign]
         for store in opened:
             store.close()
-        gc.unfreeze()  # `qa` freezes what it has imported
+        gc.unfreeze()
+        signal.signal(signal.SIGINT, interrupt)
 
 
 def invoke(
@@ -49,7 +51,7 @@ def invoke(
 ) -> Done:
     """Run a command in `cwd`. Raises what the command raises: of a process it would be a traceback."""
     words = [os.fspath(one) for one in args]
-    with chdir(cwd), _closing_stores():
+    with chdir(cwd), _undoing():
         result = CliRunner().invoke(command, words, input=stdin, env=environment)
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
