@@ -54,7 +54,7 @@ def test_pages_paragraphs_and_soft_line_breaks() -> None:
     assert (found.pages, found.encoding, found.dates) == (2, "pdf", ())
 
 
-@pytest.mark.parametrize("pages", [150, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("pages", [300, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_as_many_pages_as_a_book_has(pages: int) -> None:
     def day(number: int) -> Any:
         words = random.Random(number)

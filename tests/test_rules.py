@@ -35,7 +35,10 @@ def is_slow(mark: ast.expr) -> bool:
     """Whether this decorator makes every form of its test slow, be it by all the parameters that it gives."""
     if not (isinstance(mark, ast.Call) and len(mark.args) > 1 and isinstance(mark.args[1], ast.List)):
         return ast.unparse(mark) == SLOW
-    return all(SLOW in ast.unparse(value) for value in mark.args[1].elts)
+    marks = [
+        [one.value for one in value.keywords] if isinstance(value, ast.Call) else [] for value in mark.args[1].elts
+    ]
+    return all(SLOW in map(ast.unparse, some) for some in marks)
 
 
 def without_quick_form(source: str) -> list[str]:
