@@ -513,7 +513,8 @@ def test_20_000_names_of_one_text_are_found_in_steps_for_each_not_for_pairs(libr
         rows = [(name, content, seal(name, key)) for name in names]
         db.executemany("INSERT INTO documents VALUES (?, ?, 1, '1', '1', ?)", rows)
     thousands: list[None] = []  # of SQLite's steps, whatever the machine makes of them
-    library._connect().set_progress_handler(lambda: thousands.append(None), 1000)
+    with library.read() as db:
+        db.set_progress_handler(lambda: thousands.append(None), 1000)
     passages = library.passages([chunk for chunk, _ in library.search("harbour", 30, names)], names)
     assert {len(one.also_in) for one in passages} == {19_999}
     assert 0 < len(thousands) < 20_000

@@ -327,7 +327,7 @@ def test_words_are_as_high_as_their_letters_are_large(turn: int, monkeypatch: py
 
     monkeypatch.setattr(raw, "FPDFText_GetLooseCharBox", ink)
     with closing(pypdfium2.PdfDocument(turned_pdf(turn))) as document:
-        words = list(pdf_pages._words(document[0]))
+        words = list(pdf_pages.page_words(document[0]))
     assert [word[0] for word in words] == ["The", "first", "line", "of", "it.", "The", "second", "-", "line."]
     assert {round(bottom - top, 1) for _, _, top, _, bottom in words} == {12.0}
     assert len({round(top, 1) for _, _, top, _, _ in words}) == 2
