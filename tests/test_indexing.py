@@ -871,7 +871,7 @@ def index_slowly(place: Path, docs: Path, report: Any) -> None:
     embed = embedder.embed
 
     def slowly(texts: Any) -> Any:
-        time.sleep(0.15)
+        time.sleep(0.1)
         return embed(texts)
 
     embedder.embed = slowly  # type: ignore[method-assign]
