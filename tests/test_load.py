@@ -167,16 +167,14 @@ def test_the_command_measures_a_copy_in_a_process_of_its_own(tmp_path: Path) -> 
     assert sorted(one.name for one in docs.iterdir()) == ["hours.md", "old.md"], "only a copy is changed"
 
 
-def test_without_a_folder_text_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "DOCUMENTS", 5)
+def test_without_a_folder_text_is_made(tmp_path: Path) -> None:
     made = []
 
     def own_process(module: str, name: str, docs: Path, store: Path, *, given: Any) -> dict[str, Any]:
         made.extend(one.name for one in list_files(docs)[0])
         return {"figures": {}, "faults": []}
 
-    monkeypatch.setattr(load.speed, "own_process", own_process)
-    load.measure(tmp_path, {"docs": None})
+    load.measure(tmp_path, {"docs": None}, documents=5, own_process=own_process)
     assert made == [corpus.page(number).name for number in range(5)]
 
 
