@@ -17,12 +17,12 @@ SEEDS = ROOT / "seeds"
 
 Opener = Callable[..., Assistant]
 
-# No deadline and no check of speed: other work may slow the machine.
+# No deadline and no check for slow data: other work may slow the machine down.
 settings.register_profile(
     "daily", max_examples=50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("slow", settings.get_profile("daily"), max_examples=1000, derandomize=False)
-settings.load_profile("daily")  # `--hypothesis-profile` comes after this
+settings.load_profile("daily")  # the option --hypothesis-profile replaces it
 
 
 @pytest.fixture(autouse=True)

@@ -111,7 +111,7 @@ def test_the_empty_question_is_refused(store: Path) -> None:
 
 
 def test_a_batch_answers_every_line_in_order_and_goes_on_after_bad_ones(store: Path) -> None:
-    """Most lines need no reading: what is tested is that none is lost, moved or answered for another."""
+    """Most lines are answered without reading: the test is about lines that are lost, moved or mixed up."""
     at_once = ["", "hello", "Summarise everything."] * 40
     questions = [COVERED, "What is the capital of France?", *at_once, COVERED, *at_once] * 2
     good = [{"id": n, "question": question} for n, question in enumerate([*questions, *at_once, COVERED])]

@@ -26,7 +26,7 @@ def told(answer: Answered | Refused) -> tuple[object, ...]:
 
 
 class Remembering(CrossEncoder):
-    """The packaged reader, which reads each passage by itself: what it has read once to a question it tells again."""
+    """The packaged reader, with its readings kept: it reads each passage by itself, so they do not change."""
 
     _read: dict[tuple[object, ...], Reading | None] = PrivateAttr(default_factory=dict)
 

@@ -268,13 +268,13 @@ UNCHECKED = settings(suppress_health_check=list(HealthCheck))
 
 
 class TestStoreMachine(StoreMachine.TestCase):
-    """A hundred and more operations, the same each time."""
+    """125 operations, the same in every run."""
 
     settings = settings(UNCHECKED, max_examples=5, stateful_step_count=25, derandomize=True)
 
 
 @pytest.mark.slow
 class TestStoreMachineLong(StoreMachine.TestCase):
-    """A thousand, others each time."""
+    """1,000 operations, others in every run."""
 
     settings = settings(UNCHECKED, max_examples=20, stateful_step_count=50, derandomize=False)

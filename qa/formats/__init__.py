@@ -16,7 +16,7 @@ from typing import Any
 from xml.etree.ElementTree import ParseError
 
 from qa.errors import DocumentError
-from qa.formats.apart import Apart, run_apart
+from qa.formats.apart import USUAL, Apart, run_apart
 from qa.formats.blocks import Extract
 from qa.formats.decoding import declared_encoding, decode
 from qa.formats.delimited import read_csv, read_tsv
@@ -74,7 +74,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 SCHEMAS = {".docx": "wordprocessingml", ".pptx": "presentationml", ".xlsx": "spreadsheetml"}
 
 
-def package_reader(ending: str, *, large_xml: int = LARGE_XML, apart: Apart = Apart()) -> Reader:  # noqa: B008  # frozen
+def package_reader(ending: str, *, large_xml: int = LARGE_XML, apart: Apart = USUAL) -> Reader:
     """A reader of Office files that has large ones read apart: of each byte of XML a library may make hundreds."""
 
     def read_bytes(data: bytes) -> Extract:

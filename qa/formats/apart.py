@@ -22,7 +22,10 @@ class Apart:
     python: str = sys.executable
 
 
-def run_apart(arguments: Sequence[str], data: bytes, apart: Apart = Apart()) -> bytes:  # frozen
+USUAL = Apart()
+
+
+def run_apart(arguments: Sequence[str], data: bytes, apart: Apart = USUAL) -> bytes:
     """What `python ARGUMENTS CPU_S MEMORY` says to the file's bytes; raises DocumentError unless it ends well."""
     command = [apart.python, "-P", *arguments, str(apart.cpu_s), str(apart.memory_bytes)]
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qa.errors import DocumentError
-from qa.formats.apart import Apart, run_apart
+from qa.formats.apart import USUAL, Apart, run_apart
 from qa.formats.blocks import MAX_CHARS, MAX_PIECES, Extract, assemble, stated_title
 from qa.formats.decoding import really
 from qa.formats.pdf_layout import Piece, page_lines
@@ -28,10 +28,10 @@ _PROBLEMS = {
 }
 
 
-def read_pdf(data: bytes, *, apart: Apart = Apart(), **limits: int) -> Extract:  # noqa: B008  # frozen
+def read_pdf(data: bytes, *, apart: Apart = USUAL, **limits: int) -> Extract:
     """The text of all pages; raises DocumentError, also where there is only a picture of text.
 
-    `limits` are of other LIMITS than the usual ones.
+    `limits` replace LIMITS of the same names.
     """
     if b"%PDF-" not in data[:HEADER_BYTES]:
         raise DocumentError(f"is not a PDF{really(data)}")
