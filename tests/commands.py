@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import traceback
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
@@ -55,5 +56,6 @@ def invoke(
         result = CliRunner().invoke(command, words, input=stdin, env=environment)
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
+    traceback.clear_frames(result.exc_info[2] if result.exc_info else None)  # what it opened, models too, is let go
     # Not `result.stdout`, which replaces line ends.
     return Done(result.exit_code, result.stdout_bytes.decode(), result.stderr_bytes.decode())
