@@ -20,8 +20,7 @@ test: install-dev
 eval: install-dev
 	$(BIN)/qa-eval run --exams --baseline eval/baseline.json --json .eval/record.json --html .eval/report.html
 faults: install-dev
-	QA_FAULT_ROUNDS=5 $(BIN)/python -m pytest tests/test_machine.py tests/test_damage.py tests/test_kill.py \
-		tests/test_faults.py tests/test_following.py tests/test_backup.py tests/test_pdf.py
+	$(BIN)/python -m pytest -m "slow or hypothesis" --hypothesis-profile=slow
 audit: install-dev
 	$(BIN)/python -m tests.licences
 # make scale SCALE="--recorded 1000000 --plain DIR": one more size, and plain LlamaIndex with Chroma beside it.

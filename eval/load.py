@@ -131,15 +131,21 @@ def memory_mb() -> float:
         return speed.peak_memory_mb()
 
 
-def measure(place: Path, given: dict[str, Any]) -> Loaded:
-    """`run` in a process of its own, over a copy of `given["docs"]` or over text made by seed."""
+def measure(
+    place: Path,
+    given: dict[str, Any],
+    *,
+    documents: int = DOCUMENTS,
+    own_process: Callable[..., Any] = speed.own_process,
+) -> Loaded:
+    """`run` in a process of its own, over a copy of `given["docs"]` or over so many documents made by seed."""
     if given["docs"]:
         if not list_files(Path(given["docs"]))[0]:
             raise QAError(f"{given['docs']} holds no document; pass a folder that does.")
         shutil.copytree(given["docs"], place / "docs")
     else:
-        corpus.write(place / "docs", DOCUMENTS)
-    return Loaded(**speed.own_process("eval.load", "load", place / "docs", place / "store", given=given))
+        corpus.write(place / "docs", documents)
+    return Loaded(**own_process("eval.load", "load", place / "docs", place / "store", given=given))
 
 
 def load(docs: Path, store: Path, given: dict[str, Any]) -> Loaded:

@@ -43,13 +43,16 @@ class ChromaDefault(BaseEmbedding):
         return embed(texts)
 
 
-def index(passages: Sequence[tuple[str, str]], place: Path) -> BaseRetriever:
-    """The passages, (id, text), indexed on disk; returns the retriever of the HITS nearest."""
+def index(passages: Sequence[tuple[str, str]], place: Path, embedding: BaseEmbedding | None = None) -> BaseRetriever:
+    """The passages, (id, text), indexed on disk, by Chroma's default embedding unless another is given.
+
+    Returns the retriever of the HITS nearest.
+    """
     client: Any = chromadb.PersistentClient(str(place), Settings(anonymized_telemetry=False))
     store = ChromaVectorStore(chroma_collection=client.create_collection("passages"))
     made = VectorStoreIndex(
         [TextNode(id_=name, text=text) for name, text in passages],
         storage_context=StorageContext.from_defaults(vector_store=store),
-        embed_model=ChromaDefault(),
+        embed_model=embedding or ChromaDefault(),
     )
     return made.as_retriever(similarity_top_k=HITS)

@@ -31,16 +31,32 @@ Figures = dict[str, float]
 Table = dict[str, Figures]
 
 
+def one_part(name: str, docs: Path, store: Path, questions: Sequence[str], home: Path | None = None) -> Figures:
+    """One measurement of this module in a new process; `process s` is all of it, seen from outside."""
+    start = time.perf_counter()
+    found: Figures = own_process("eval.speed", name, docs, store, given=list(questions), home=home)
+    return {**found, "process s": time.perf_counter() - start}
+
+
 def measure(
-    docs: Path, questions: Sequence[str], *, rounds: int, plain: Path | None, show: Callable[[str], None]
+    docs: Path,
+    questions: Sequence[str],
+    *,
+    rounds: int,
+    plain: Path | None,
+    show: Callable[[str], None],
+    part: Callable[..., Figures] = one_part,
 ) -> Table:
-    """All tables, name → figure → median over the rounds. `plain`: the folder with Chroma's six files, None without."""
+    """All tables, name → figure → median over the rounds. `plain`: the folder with Chroma's six files, None without.
+
+    `part` measures one part once, as `one_part` does.
+    """
     check_plain(plain)
     found: dict[str, list[Figures]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
         (place / "empty").mkdir()
-        _own_process("fresh", docs, place / "kept", questions[:1])  # a first indexing is not part of it
+        part("fresh", docs, place / "kept", questions[:1])  # a first indexing is not part of it
         for turn in range(1, rounds + 1):
             jobs = [
                 ("fresh", docs, place / "kept", questions[:1]),
@@ -51,9 +67,7 @@ def measure(
             ]
             for name, folder, store, asked in jobs:
                 show(f"{name}, round {turn} of {rounds}")
-                found.setdefault(name, []).append(
-                    _own_process(name, folder, store, asked, home=chroma_home(place, plain))
-                )
+                found.setdefault(name, []).append(part(name, folder, store, asked, home=chroma_home(place, plain)))
     tables = {name: {key: median(run[key] for run in runs) for key in runs[0]} for name, runs in found.items()}
     return tables | {"ratios": _ratios(tables)}
 
@@ -81,13 +95,6 @@ def _ratios(tables: Table) -> Figures:
             "disk over plain": index["bytes a passage"] / plain["bytes a passage"],
         }
     return ratios
-
-
-def _own_process(name: str, docs: Path, store: Path, questions: Sequence[str], home: Path | None = None) -> Figures:
-    """One measurement of this module in a new process; `process s` is all of it, seen from outside."""
-    start = time.perf_counter()
-    found: Figures = own_process("eval.speed", name, docs, store, given=list(questions), home=home)
-    return {**found, "process s": time.perf_counter() - start}
 
 
 def own_process(module: str, name: str, docs: Path, store: Path, *, given: Any, home: Path | None = None) -> Any:

@@ -1,20 +1,28 @@
 """Shared fixtures. Tests cannot reach the network; in CI a skipped test is a failure."""
 
-import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from qa.assistant import Assistant
 from qa.config import Config
+from tests.skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401  # hooks
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = ROOT / "seeds"
 
 Opener = Callable[..., Assistant]
+
+# No deadline and no check for slow data: other work may slow the machine down.
+settings.register_profile(
+    "daily", max_examples=50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("slow", settings.get_profile("daily"), max_examples=1000, derandomize=False)
+settings.load_profile("daily")  # the option --hypothesis-profile replaces it
 
 
 @pytest.fixture(autouse=True)
@@ -27,15 +35,6 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
-    report: pytest.TestReport = yield
-    if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
-        report.outcome = "failed"
-        report.longrepr = f"skipped in CI: {report.longrepr}"
-    return report
 
 
 @pytest.fixture(scope="session")

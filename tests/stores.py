@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import random
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import qa.assistant  # noqa: F401  # for the fork server
 from qa import embed
 from qa.config import Config
 from qa.indexing import Changes, sync
+from qa.library import Library
 from qa.store import Store
 from tests.invariants import chunk_laws
 from tests.reading import file_text
@@ -183,6 +184,18 @@ def fill(folder: Path, files: Mapping[str, str]) -> Path:
 def run(store: Store, embedder: Any = None, **overrides: Any) -> Changes:
     """`sync` with a TextEmbedder."""
     return sync(store, embedder or TextEmbedder(), Config(data_dir=store.path, threads=1, **overrides))
+
+
+def statements(library: Library, action: Callable[[], Any]) -> list[str]:
+    """The SQL that the action runs in the library in this thread, with its values; not what SQLite's indexes run."""
+    said: list[str] = []
+    with library.read() as db:
+        db.set_trace_callback(said.append)
+        try:
+            action()
+        finally:
+            db.set_trace_callback(None)
+    return [one for one in said if not one.startswith("--")]
 
 
 def stored_vectors(store: Path) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from pydantic import Field
@@ -213,10 +214,19 @@ def test_files_that_are_not_a_benchmark_are_named(squad2: Path, tmp_path: Path) 
         benchmark.load("beir", tmp_path, tmp_path / "docs", given=False, half=None, sample=0, seed=1)
 
 
-def test_the_plain_peer_finds_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def letters(texts: list[str]) -> list[list[float]]:
-        return [[float(text.count(letter)) for letter in "abc"] for text in texts]
+class Letters(BaseEmbedding):
+    """How often each of three letters stands in a text."""
 
-    monkeypatch.setattr(plain, "_function", lambda: letters)
-    retriever = plain.index([("1", "aaa"), ("2", "bbb"), ("3", "ccc")], tmp_path / "store")
+    def _get_text_embedding(self, text: str) -> list[float]:
+        return [float(text.count(letter)) for letter in "abc"]
+
+    def _get_query_embedding(self, query: str) -> list[float]:
+        return self._get_text_embedding(query)
+
+    async def _aget_query_embedding(self, query: str) -> list[float]:
+        return self._get_text_embedding(query)
+
+
+def test_the_plain_peer_finds_the_nearest(tmp_path: Path) -> None:
+    retriever = plain.index([("1", "aaa"), ("2", "bbb"), ("3", "ccc")], tmp_path / "store", Letters())
     assert retriever.retrieve("bb")[0].node.get_content() == "bbb"

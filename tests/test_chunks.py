@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import PurePath
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qa import embed
@@ -23,8 +23,6 @@ from qa.embed import token_ends
 from qa.formats import read_html, read_markdown, read_plain
 from qa.schema import Chunk, Document, Sentence
 from tests.invariants import chunk_laws
-
-steady = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other work may slow the machine
 
 MARKS = 4  # around question and passage in the reader's window
 
@@ -231,20 +229,17 @@ def texts(draw: st.DrawFn) -> str:
     return text * draw(st.sampled_from([1, 1, 2, 40])) + draw(st.sampled_from(["", "\n", "end", " "]))
 
 
-@steady
 @given(texts(), st.sampled_from(["a.txt", "a.md"]))
 def test_any_text_keeps_every_law(text: str, name: str) -> None:
     every_law(text[:6000], name)
 
 
-@steady
 @given(st.text(max_size=300), st.integers(1, 30))
 @example("0A0\x85ˀ:0::", 23)  # half a word may be more tokens than it was in the whole
 def test_any_characters_keep_every_law(text: str, times: int) -> None:
     every_law((text * times)[:3000])
 
 
-@steady
 @given(
     st.sampled_from(WORDS + [chr(0xAC00 + n * 588) for n in range(19)] + ["각", "\u1112\u1161\u11ab"]),
     st.integers(1, 300),

@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qa.cli import main
 from qa.schema import Answered, Refused
 from qa.terminal import visible, visible_json, visible_name
 from tests import invariants
+from tests.commands import Done, invoke
 from tests.conftest import ROOT, SEEDS
+from tests.stores import fill
 
 COVERED = "How many people came home in 2024?"
 
@@ -24,21 +27,62 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cli") / "store"
 
 
-def qa(
-    *args: str | Path, stdin: str | bytes = "", cwd: Path = ROOT, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    data = stdin.encode() if isinstance(stdin, str) else stdin
-    done = subprocess.run(
-        [sys.executable, "-W", "error::DeprecationWarning:qa", "-m", "qa", *map(str, args)],
-        input=data,
-        capture_output=True,
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        check=False,
-    )
-    out, err = done.stdout.decode(), done.stderr.decode()
-    assert "Traceback" not in err, err
-    return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+def qa(*args: str | Path, stdin: str | bytes = "", cwd: Path = ROOT, **environment: str) -> Done:
+    return invoke(main, *args, stdin=stdin, cwd=cwd, **environment)
+
+
+# -- as a process ------------------------------------------------------------------------------------
+
+
+def process(*args: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error::DeprecationWarning:qa", "-m", "qa", *map(str, args)]
+    done = subprocess.run(command, input=stdin, capture_output=True, cwd=ROOT, text=True, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def test_a_process_keeps_data_and_chatter_apart(tmp_path: Path) -> None:
+    docs = fill(tmp_path / "docs", {"pool.txt": "The pool opens at nine in the morning.\n", "photo.png": "x"})
+    where = ("--docs", docs, "--store", tmp_path / "store")
+    answered = process("ask", "When does the pool open?", *where, "--json")
+    assert answered.returncode == 0
+    assert Answered.model_validate_json(answered.stdout).quotes[0].document == "pool.txt"
+    assert answered.stderr.startswith("Skipped: photo.png: format .png is not supported")
+    assert answered.stderr.count("\n") == 1
+    refused = process("ask", "What is the capital of France?", *where)
+    assert refused.returncode == 3
+    assert refused.stdout.startswith("Refused (")
+    assert refused.stderr == ""
+
+
+def test_a_process_reads_a_batch_from_its_standard_input(store: Path) -> None:
+    done = process("ask", "--batch", "-", "--json", "--docs", SEEDS, "--store", store, stdin='{"question": ""}\nno\n')
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert done.returncode == 1
+    assert first["reason"] == "empty_question"
+    assert "not valid JSON" in second["error"]
+
+
+def test_a_process_exits_with_1_and_2() -> None:
+    failed = process("forget", "--docs", SEEDS, "--store", ROOT)
+    assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (1, "", 1)
+    wrong = process("ask", "--nonsense")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr
+
+
+@pytest.mark.parametrize(("closed", "code"), [("2>&-", 0), (">/dev/full", 1)])
+def test_where_nothing_can_be_written(tmp_path: Path, closed: str, code: int) -> None:
+    """In a store of its own: what is opened next gets the number of what is closed."""
+    docs = fill(tmp_path / "docs", {"pool.txt": "The pool opens at nine in the morning.\n"})
+    qa("index", "--docs", docs, "--store", tmp_path / "store")
+    command = f'exec "$0" -m qa documents --docs "$1" --store "$2" {closed}'
+    shell = ["sh", "-c", command, sys.executable, docs, tmp_path / "store"]
+    done = subprocess.run(shell, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (code, code), done.stderr
+
+
+# -- in this process ---------------------------------------------------------------------------------
 
 
 def test_the_covered_question_is_answered_with_its_place(store: Path) -> None:
@@ -67,12 +111,10 @@ def test_the_empty_question_is_refused(store: Path) -> None:
 
 
 def test_a_batch_answers_every_line_in_order_and_goes_on_after_bad_ones(store: Path) -> None:
-    good = [
-        {"id": n, "question": question}
-        for n, question in enumerate(
-            [COVERED, "What is the capital of France?", *["", "hello", "Summarise everything."] * 10] * 16
-        )
-    ]
+    """Most lines are answered without reading: the test is about lines that are lost, moved or mixed up."""
+    at_once = ["", "hello", "Summarise everything."] * 40
+    questions = [COVERED, "What is the capital of France?", *at_once, COVERED, *at_once] * 2
+    good = [{"id": n, "question": question} for n, question in enumerate([*questions, *at_once, COVERED])]
     bad: dict[int, tuple[bytes, object]] = {
         7: (b"not json", None),
         50: (b'{"id": "x", "question": 5}', "x"),
@@ -88,10 +130,10 @@ def test_a_batch_answers_every_line_in_order_and_goes_on_after_bad_ones(store: P
     for number, (line, identity) in sorted(bad.items()):
         lines.insert(number, line)
         expected.insert(number, identity)
-    lines = lines[:500]
+    assert len(lines) > 600
     done = qa("ask", "--batch", "-", "--json", "--docs", SEEDS, "--store", store, stdin=b"\n".join(lines) + b"\n")
     results = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [result["id"] for result in results] == expected[:500]
+    assert [result["id"] for result in results] == expected
     assert [number for number, result in enumerate(results) if "error" in result] == sorted(bad)
     assert done.returncode == 1
     for number, result in enumerate(results):
@@ -100,7 +142,7 @@ def test_a_batch_answers_every_line_in_order_and_goes_on_after_bad_ones(store: P
             assert result.pop("id") is not None
             invariants.every_promise(kind.model_validate(result), SEEDS)
     same = [result["quotes"] for result in results if result.get("question") == COVERED]
-    assert len(same) > 10
+    assert len(same) == 5
     assert all(quotes == same[0] for quotes in same)
 
 
@@ -175,16 +217,6 @@ def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
     docs.mkdir()
     (docs / "a.txt").write_text("The pool opens at nine.")
     assert qa("index", "--docs", docs, QA_DATA_DIR=str(tmp_path / "data")).stdout.startswith("1 documents: 1 added")
-
-
-@pytest.mark.parametrize(("closed", "code"), [("2>&-", 0), (">/dev/full", 1)])
-def test_where_nothing_can_be_written(tmp_path: Path, closed: str, code: int) -> None:
-    """In a store of its own: what is opened next gets the number of what is closed."""
-    qa("index", "--docs", SEEDS, "--store", tmp_path / "store")
-    command = f'exec "$0" -m qa documents --docs "$1" --store "$2" {closed}'
-    shell = ["sh", "-c", command, sys.executable, SEEDS, tmp_path / "store"]
-    done = subprocess.run(shell, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr.count("\n")) == (code, code), done.stderr
 
 
 def test_an_empty_folder_is_refused_as_no_documents(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qa.conversation import MAX_CHARS, MAX_PARTS, Asked, standalone
@@ -554,7 +554,6 @@ HISTORY = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
 @given(question=TYPED, history=HISTORY)
 def test_any_text_gives_a_well_formed_result(question: str, history: list[Turn]) -> None:
     asked = standalone(question, history)
@@ -568,14 +567,12 @@ def test_any_text_gives_a_well_formed_result(question: str, history: list[Turn])
         assert asked.parts == (asked.text,)
 
 
-@settings(max_examples=400, deadline=None)
 @given(question=TYPED, history=HISTORY)
 def test_a_standalone_question_stands_alone(question: str, history: list[Turn]) -> None:
     asked = standalone(question, history).text
     assert standalone(asked).text == asked
 
 
-@settings(max_examples=200, deadline=None)
 @given(question=TYPED, words=st.sampled_from(_cases(PRESSURE)))
 def test_pressure_changes_nothing(question: str, words: str) -> None:
     first = standalone(question)
@@ -583,7 +580,6 @@ def test_pressure_changes_nothing(question: str, words: str) -> None:
         assert standalone(words, [Turn(question=question, text="“It was 41.” [1]")]) == first
 
 
-@settings(max_examples=300, deadline=None)
 @given(history=HISTORY, question=TYPED)
 def test_no_number_comes_from_an_answer(history: list[Turn], question: str) -> None:
     typed = " ".join([question, *(turn.question for turn in history)])

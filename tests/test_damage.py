@@ -21,7 +21,6 @@ from qa.store import Store
 from tests.invariants import every_promise, quotes_of
 from tests.stores import TextEmbedder, Trusting, equals_folder, fill, run
 
-PLACES = int(os.environ.get("QA_FAULT_ROUNDS", "1")) * 40
 TABLE = "# Fees\n\n| who | fee |\n|---|---|\n| adults | 12 euros |\n| children | 4 euros |\n\n- Dogs stay outside.\n"
 FILES = {
     "harbour.txt": "The harbour was rebuilt in 1834. The old bridge was not sold.\n\nIt was measured twice.\n" * 2,
@@ -82,15 +81,16 @@ def said_by(place: Path, docs: Path) -> str:
         return str(error)
 
 
-def test_bytes_changed_anywhere_in_the_library(whole: tuple[Path, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("places", [16, pytest.param(200, marks=pytest.mark.slow)])
+def test_bytes_changed_anywhere_in_the_library(whole: tuple[Path, Path], tmp_path: Path, places: int) -> None:
     docs, place = whole
     size = (place / "library.sqlite").stat().st_size
-    rng = random.Random(PLACES)
+    rng = random.Random(places)
     embedder: Any = TextEmbedder()
     found: Counter[str] = Counter()
-    for number in range(PLACES):
+    for number in range(places):
         # evenly over the file, so that each page of each table has its share
-        where = min(size - 1, (number * size + rng.randrange(size)) // PLACES)
+        where = min(size - 1, (number * size + rng.randrange(size)) // places)
         copy = tmp_path / "copy"
         shutil.copytree(place, copy)
         data = bytearray((copy / "library.sqlite").read_bytes())
@@ -105,7 +105,7 @@ def test_bytes_changed_anywhere_in_the_library(whole: tuple[Path, Path], tmp_pat
         assert said_by(copy, docs) == "right"
         shutil.rmtree(copy)
     print(found)
-    assert 0 < found["right"] < PLACES
+    assert 0 < found["right"] < places
 
 
 def test_a_document_is_never_cited_with_anothers_text(

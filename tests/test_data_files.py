@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from qa.formats import Extract, extract
 from qa.formats.blocks import LOCATOR_CHARS, ROW_CHARS
 from tests.files import SHOWN, csv_bytes, eml_bytes, json_bytes, jsonl_bytes
-from tests.test_formats import block_laws, shown, steady
+from tests.test_formats import block_laws, shown
 from tests.test_hostile_files import reason, tried
 
 
@@ -88,7 +88,6 @@ def test_long_rows_say_which_column_is_which() -> None:
 CELLS = st.text(st.characters(codec="utf-8").filter(str.isprintable) | st.sampled_from("\n\r\t"), max_size=9)
 
 
-@steady
 @given(st.lists(st.lists(CELLS, min_size=1, max_size=5), min_size=1, max_size=8))
 def test_any_table_comes_back_row_by_row(rows: list[list[str]]) -> None:
     file = io.StringIO(newline="")
@@ -166,7 +165,6 @@ VALUES = st.recursive(
 )
 
 
-@steady
 @given(VALUES)
 def test_every_word_of_any_value_is_in_the_text(value: Any) -> None:
     found = read(json.dumps(value).encode(), ".json")
@@ -281,7 +279,6 @@ HEADERS = [
 ]
 
 
-@steady
 @given(st.lists(st.sampled_from(HEADERS), max_size=14))
 def test_any_soup_of_headers_is_a_mail_or_none(lines: list[str]) -> None:
     tried("\r\n".join(["Subject: S", *lines]).encode("latin-1"), ".eml")

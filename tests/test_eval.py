@@ -443,8 +443,14 @@ def test_an_answerer_that_fails_fails_the_run(docs: Path, tmp_path: Path) -> Non
     assert "small yes-0: " in done.output
 
 
-def test_speed_measures_each_part_in_a_process_of_its_own(docs: Path) -> None:
-    tables = speed.measure(docs, ["When does the pool open?"] * 3, rounds=1, plain=None, show=lambda text: None)
+def in_this_process(name: str, docs: Path, store: Path, questions: Sequence[str], **_: Any) -> speed.Figures:
+    return dict(getattr(speed, name)(docs, store, questions))
+
+
+@pytest.mark.parametrize("part", [in_this_process, pytest.param(speed.one_part, marks=pytest.mark.slow)])
+def test_speed_measures_each_part(docs: Path, part: Callable[..., speed.Figures]) -> None:
+    questions = ["When does the pool open?"] * 3
+    tables = speed.measure(docs, questions, rounds=1, plain=None, show=lambda text: None, part=part)
     assert set(tables) == {"fresh", "empty", "index", "ask", "ratios"}
     assert tables["index"]["passages"] >= 3
     assert tables["ask"]["questions"] == 3
@@ -452,7 +458,10 @@ def test_speed_measures_each_part_in_a_process_of_its_own(docs: Path) -> None:
     alone = "p50 ms of the models alone"
     assert 0 < tables["ask"]["p50 ms of their matrix products alone"] < tables["ask"][alone]
     assert tables["ratios"]["indexing time over embedding alone"] > 0
-    with pytest.raises(QAError, match="fresh"):
+
+
+def test_a_part_that_fails_in_its_process_is_named(docs: Path) -> None:
+    with pytest.raises(QAError, match="'fresh' failed"):
         speed.measure(docs / "gone", ["x?"], rounds=1, plain=None, show=lambda text: None)
 
 

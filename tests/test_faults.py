@@ -129,11 +129,12 @@ def test_sqlites_own_full_disk(folder: Folder, tmp_path: Path) -> None:
     with closing(Store(tmp_path / "store", folder.path)) as store:
         with store.library.read() as db:
             pages = db.execute("PRAGMA page_count").fetchone()[0]
-        store.library._connect().execute(f"PRAGMA max_page_count = {pages + 8}")
+            db.execute(f"PRAGMA max_page_count = {pages + 8}")  # of this connection, which is this thread's
         with pytest.raises(StoreError, match="full; free some space") as caught:
             run(store)
         one_line(caught.value)
-        store.library._connect().execute("PRAGMA max_page_count = 1000000")
+        with store.library.read() as db:
+            db.execute("PRAGMA max_page_count = 1000000")
         published_is_complete(store)
         run(store)
         equals_folder(store, folder.path)

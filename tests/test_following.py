@@ -28,7 +28,6 @@ from tests.conftest import ROOT
 from tests.stores import Folder, TextEmbedder, equals_folder, fill, run
 
 A = "The harbour was rebuilt in 1834. The old bridge was sold.\n"
-ROUNDS = int(os.environ.get("QA_FAULT_ROUNDS", "1"))
 
 
 def eventually(holds: Callable[[], object], seconds: float = 180) -> None:
@@ -271,14 +270,15 @@ def interrupted(process: subprocess.Popen[str]) -> None:
     assert process.returncode == 0 or "nothing is lost" in err
 
 
+@pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("watch", [False, True])
-def test_ctrl_c_at_any_moment_loses_nothing(tmp_path: Path, watch: bool) -> None:
+def test_ctrl_c_at_any_moment_loses_nothing(tmp_path: Path, watch: bool, times: int) -> None:
     rng, folder = random.Random(watch), Folder(tmp_path / "docs", 9)
     place = tmp_path / "store"
     where = ("--docs", folder.path, "--store", place)
     for number in range(16):
         folder.write(f"{number:02}.txt", folder.text(24))
-    for _ in range(2 * ROUNDS):
+    for _ in range(times):
         process = start("qa", "index", *where, *(["--watch"] if watch else []))
         if watch or rng.random() < 0.7:
             eventually(lambda: (place / "vectors.state").exists() or process.poll() is not None)  # noqa: B023

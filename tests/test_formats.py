@@ -4,15 +4,13 @@ import re
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qa.errors import DocumentError
 from qa.formats import Extract, read_html, read_markdown, read_plain
 from qa.formats.blocks import ROW_CHARS
 from qa.schema import Block
-
-steady = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other work may slow the machine
 
 
 def block_laws(text: str, blocks: Sequence[Block]) -> None:
@@ -322,7 +320,6 @@ def pages() -> st.SearchStrategy[str]:
     return st.lists(st.recursive(word | hidden | void, wrapped, max_leaves=20), max_size=5).map("".join)
 
 
-@steady
 @given(pages())
 def test_every_visible_word_and_no_hidden_one_is_extracted_in_order(page: str) -> None:
     extract = read_html(page)
@@ -337,7 +334,6 @@ SOUP = (
 ).split()
 
 
-@steady
 @given(st.lists(st.sampled_from(SOUP), max_size=30))
 def test_any_soup_of_tags_keeps_the_laws(tags: list[str]) -> None:
     extract = read_html("".join(tags))
@@ -352,7 +348,6 @@ PARTS = [
 ]
 
 
-@steady
 @given(st.lists(st.sampled_from(PARTS), max_size=40).map("".join), st.sampled_from([".txt", ".md"]))
 def test_any_text_keeps_the_laws(text: str, ending: str) -> None:
     read = {".txt": read_plain, ".md": read_markdown}[ending]
@@ -365,7 +360,6 @@ def test_any_text_keeps_the_laws(text: str, ending: str) -> None:
 YAML = ["title: T", "a: [", "---", "...", "- x", "k: &a v", "j: *a", "? x", "\t", ": :", "«", "\x07"]
 
 
-@steady
 @given(st.lists(st.sampled_from(YAML), max_size=8))
 def test_any_front_matter_keeps_the_laws(lines: list[str]) -> None:
     text = "\n".join(["---", *lines, "---", "", "The end."])

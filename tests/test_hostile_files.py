@@ -10,6 +10,7 @@ import warnings
 import weakref
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ import pytest
 from qa import formats
 from qa.documents import File, read_document
 from qa.errors import DocumentError
-from qa.formats import READERS, Extract, apart, blocks, extract, guarded, pdf
+from qa.formats import READERS, SCHEMAS, Extract, blocks, extract, guarded, office, package_reader
+from qa.formats.apart import Apart
+from qa.formats.pdf import read_pdf
+from qa.formats.xlsx import read_xlsx
 from tests import files
 from tests.files import SAMPLES
 from tests.test_formats import block_laws
@@ -27,12 +31,12 @@ FLIPS = 60  # a format; of a PDF fewer, each takes a process
 PDF_FLIPS = 12
 
 
-def tried(data: bytes, ending: str) -> Extract | str:
-    """The extract, its laws checked, or the reason."""
+def tried(data: bytes, ending: str, read: Callable[[bytes], Extract] | None = None) -> Extract | str:
+    """The extract, its laws checked, or the reason; read with another reader than the usual one where one is given."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            found = extract(data, ending)
+            found = guarded(read, data, ending) if read else extract(data, ending)
         except DocumentError as error:
             reason = str(error)
             assert reason
@@ -45,8 +49,8 @@ def tried(data: bytes, ending: str) -> Extract | str:
     return found
 
 
-def reason(data: bytes, ending: str) -> str:
-    found = tried(data, ending)
+def reason(data: bytes, ending: str, read: Callable[[bytes], Extract] | None = None) -> str:
+    found = tried(data, ending, read)
     assert isinstance(found, str), "was read"
     return found
 
@@ -152,7 +156,7 @@ MAIN = {".docx": "word/document.xml", ".pptx": "ppt/slides/slide1.xml", ".xlsx":
 
 @pytest.mark.parametrize("ending", MAIN)
 def test_zip_bombs_are_not_unpacked(ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    bomb = files.repacked(SAMPLES[ending](), {MAIN[ending]: lambda part: part + b" " * 310_000_000})
+    bomb = files.repacked(SAMPLES[ending](), {MAIN[ending]: lambda part: part + b" " * office.MAX_XML[SCHEMAS[ending]]})
     read = zipfile.ZipExtFile.read
     unpacked: list[int] = []
 
@@ -213,16 +217,15 @@ def test_entities_are_refused_whatever_the_part_is_called(start: bytes) -> None:
     assert "declares entities" in reason(hidden.getvalue(), ".docx")
 
 
-def test_a_text_shown_in_many_cells_counts_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_shown_in_many_cells_counts_each_time() -> None:
     import openpyxl
 
-    monkeypatch.setattr("qa.formats.xlsx.MAX_CHARS", 5_000)
     book = openpyxl.Workbook()
     for row in range(10):
         book.worksheets[0].append(["x" * 600, row])
     saved = io.BytesIO()
     book.save(saved)
-    assert "more than 5,000 characters" in reason(saved.getvalue(), ".xlsx")
+    assert "more than 5,000 characters" in reason(saved.getvalue(), ".xlsx", partial(read_xlsx, max_chars=5_000))
 
 
 def test_an_external_entity_is_never_fetched(tmp_path: Path) -> None:
@@ -260,11 +263,11 @@ def test_a_large_package_is_read_apart_and_gives_the_same(ending: str, monkeypat
     here = tried(SAMPLES[ending](), ending)
     broken = files.repacked(SAMPLES[ending](), {MAIN[ending]: lambda part: part[:-20]})
     why = reason(broken, ending)
-    monkeypatch.setattr(formats, "LARGE_XML", 0)
+    apart = package_reader(ending, large_xml=0)
     monkeypatch.setitem(formats.PARSERS, ending, lambda data: Extract("read here", ()))
     assert isinstance(here, Extract)
-    assert tried(SAMPLES[ending](), ending) == here
-    assert reason(broken, ending) == why
+    assert tried(SAMPLES[ending](), ending, apart) == here
+    assert reason(broken, ending, apart) == why
 
 
 EMPTY = {
@@ -277,18 +280,15 @@ EMPTY = {
 
 @pytest.mark.skipif(os.name == "nt", reason="a process has no limits there")
 @pytest.mark.parametrize(("ending", "part", "within", "mark"), EMPTY.values(), ids=EMPTY)
-def test_empty_marks_take_no_more_memory_than_a_limit(
-    ending: str, part: str, within: bytes, mark: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_empty_marks_take_no_more_memory_than_a_limit(ending: str, part: str, within: bytes, mark: bytes) -> None:
     def multiply(content: bytes) -> bytes:
         begun = re.sub(rb"<(cellXfs|row)\b[^>]*>", rb"<\1>", content)
         assert within in begun
-        return begun.replace(within, within + mark * 3_000_000, 1)
+        return begun.replace(within, within + mark * 2_000_000, 1)
 
-    monkeypatch.setattr(apart, "MEMORY", 300_000_000)
-    monkeypatch.setattr(formats, "LARGE_XML", 0)
-    assert isinstance(tried(SAMPLES[ending](), ending), Extract)
-    assert reason(files.repacked(SAMPLES[ending](), {part: multiply}), ending).startswith("takes too much memory")
+    read = package_reader(ending, large_xml=0, apart=Apart(memory_bytes=300_000_000))
+    assert isinstance(tried(SAMPLES[ending](), ending, read), Extract)
+    assert reason(files.repacked(SAMPLES[ending](), {part: multiply}), ending, read).startswith("takes too much memory")
 
 
 def test_what_a_reader_held_is_free_before_its_error_is_told() -> None:
@@ -413,24 +413,24 @@ def forms_in_forms(levels: int, times: int) -> bytes:
     return raw_pdf(b"<</Type/Catalog/Pages 2 0 R>>", tree, page, stream(b"/X Do"), *forms, last)
 
 
-def test_forms_that_multiply_end_at_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apart, "CPU_S", 2)
-    assert "cannot be read: it takes too long" in reason(forms_in_forms(9, 12), ".pdf")
-    monkeypatch.setattr(apart, "CLOCK_S", 0.0)
-    assert "takes too long" in reason(SAMPLES[".pdf"](), ".pdf")
+def test_forms_that_multiply_end_at_a_limit() -> None:
+    of_two_seconds = partial(read_pdf, apart=Apart(cpu_s=2))
+    assert "cannot be read: it takes too long" in reason(forms_in_forms(9, 12), ".pdf", of_two_seconds)
+    assert "takes too long" in reason(SAMPLES[".pdf"](), ".pdf", partial(read_pdf, apart=Apart(clock_s=0.0)))
 
 
-def test_a_pdf_with_more_pages_or_text_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pdf_with_more_pages_or_text_than_the_limit() -> None:
     kids = b"3 0 R " * 30_000
     page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 500 500]>>"
     tree = b"<</Type/Pages/Kids[%s]/Count 30000>>" % kids
     assert "has more than 20,000 pages" in reason(raw_pdf(b"<</Type/Catalog/Pages 2 0 R>>", tree, page), ".pdf")
-    monkeypatch.setattr(pdf, "MAX_PIECES", 3)
-    assert "pieces of text; split it" in reason(SAMPLES[".pdf"](), ".pdf")
-    monkeypatch.setattr(pdf, "MAX_CHARS", 20)
-    assert "characters; split it" in reason(SAMPLES[".pdf"](), ".pdf")
-    monkeypatch.setattr(pdf, "MAX_PAGES", 1)
-    assert "has more than" in reason(files.pdf_bytes(*[lambda drawn: files.write_lines(drawn, ["x"])] * 2), ".pdf")
+    two_pages = files.pdf_bytes(*[lambda drawn: files.write_lines(drawn, ["x"])] * 2)
+    for limits, data, said in (
+        ({"pieces": 3}, SAMPLES[".pdf"](), "holds more than 3 pieces of text; split it"),
+        ({"characters": 20}, SAMPLES[".pdf"](), "holds more than 20 characters; split it"),
+        ({"pages": 1}, two_pages, "has more than 1 pages; split it"),
+    ):
+        assert reason(data, ".pdf", partial(read_pdf, **limits)) == said
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a process has no limits there")
@@ -445,9 +445,9 @@ def test_a_pdf_is_read_under_limits_that_are_lower() -> None:
     assert (done.returncode, done.stdout.strip()) == (0, b"1"), done.stderr
 
 
-def test_the_process_that_cannot_start_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apart.sys, "executable", "/nowhere/python")
-    assert "no process could be started" in reason(SAMPLES[".pdf"](), ".pdf")
+def test_the_process_that_cannot_start_is_named() -> None:
+    read = partial(read_pdf, apart=Apart(python="/nowhere/python"))
+    assert "no process could be started" in reason(SAMPLES[".pdf"](), ".pdf", read)
 
 
 # -- the folder --------------------------------------------------------------------------------

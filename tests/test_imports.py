@@ -12,8 +12,8 @@ from tests.conftest import ROOT
 
 STAGES = (
     "schema errors config words language dates rows formats documents chunks embed disk library vectors store"
-    " indexing following uploads check backup conversation search reader decide conflicts short answers quotes wording engine assistant"
-    " terminal cli __main__"
+    " indexing following uploads check backup conversation search reader decide conflicts short answers quotes wording"
+    " engine assistant terminal cli __main__"
 ).split()
 OWNERS = {
     "chromadb": "qa/vectors.py eval/plain.py",

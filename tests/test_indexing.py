@@ -690,6 +690,15 @@ def seeds_store(seeds: Assistant, tmp_path: Path) -> Path:
     return Path(shutil.copytree(seeds.store.path, tmp_path / "seeds"))
 
 
+@pytest.fixture(scope="module")
+def whole(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
+    """Over three short files, indexed with the real weights."""
+    base = tmp_path_factory.mktemp("whole")
+    files = {"a.txt": A, "sub/b.md": B, "c.txt": C * 40}
+    with closing(Assistant.open(fill(base / "docs", files), store=base / "store", config=config)) as opened:
+        yield opened
+
+
 def test_vectors_thrown_away_are_rebuilt_identically(seeds: Assistant, seeds_store: Path, config: Config) -> None:
     questions = ["How many people came home in 2024?", "who is oleksandr kononenko"]
     wanted = [hits(seeds, question) for question in questions]
@@ -781,31 +790,32 @@ CHECKED: dict[str, Callable[[Path], Any]] = {
 
 
 @pytest.mark.parametrize("what", CHECKED)
-def test_check_repairs_all_that_can_be_derived(seeds: Assistant, seeds_store: Path, config: Config, what: str) -> None:
+def test_check_repairs_all_that_can_be_derived(whole: Assistant, tmp_path: Path, config: Config, what: str) -> None:
     """And before it, an ordinary start repairs it too or is one line that says to check."""
-    docs = seeds.store.docs
-    wanted = stored_vectors(seeds_store)
-    CHECKED[what](seeds_store)
-    copy = Path(shutil.copytree(seeds_store, seeds_store.with_name("copy")))
+    docs = whole.store.docs
+    place = Path(shutil.copytree(whole.store.path, tmp_path / "store"))
+    wanted = stored_vectors(place)
+    CHECKED[what](place)
+    copy = Path(shutil.copytree(place, tmp_path / "copy"))
     said = "run `qa check`"
     try:
         with closing(Assistant.open(docs, store=copy, config=config)) as assistant:
-            every_promise(assistant.ask("How many people came home in 2024?"), docs)
+            every_promise(assistant.ask("When was the harbour rebuilt?"), docs)
     except StoreError as error:
         said = str(error)
     assert "run `qa check`" in said
     assert "\n" not in said
-    report = check_store(seeds_store, docs, config)
+    report = check_store(place, docs, config)
     assert bool(report.repaired) == (what != "nothing"), report
     assert all("\n" not in line for line in report.repaired)
-    assert (report.documents, report.chunks) == (len(seeds.documents()), len(wanted))
-    with closing(Store(seeds_store, docs)) as store:
+    assert (report.documents, report.chunks) == (len(whole.documents()), len(wanted))
+    with closing(Store(place, docs)) as store:
         store.library.verify()
-        assert store.library.fingerprint() == seeds.store.library.fingerprint()
-    rebuilt = stored_vectors(seeds_store)
+        assert store.library.fingerprint() == whole.store.library.fingerprint()
+    rebuilt = stored_vectors(place)
     assert rebuilt.keys() == wanted.keys()
     assert all(np.array_equal(rebuilt[one], wanted[one]) for one in wanted)
-    assert check_store(seeds_store, docs, config).repaired == ()
+    assert check_store(place, docs, config).repaired == ()
 
 
 def test_check_reads_files_that_pretend_not_to_have_changed(tmp_path: Path, config: Config) -> None:
@@ -861,7 +871,7 @@ def index_slowly(place: Path, docs: Path, report: Any) -> None:
     embed = embedder.embed
 
     def slowly(texts: Any) -> Any:
-        time.sleep(0.15)
+        time.sleep(0.1)
         return embed(texts)
 
     embedder.embed = slowly  # type: ignore[method-assign]

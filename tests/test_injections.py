@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
+from llama_index.core.schema import NodeWithScore
+from pydantic import PrivateAttr
 
 from qa.assistant import Assistant
 from qa.config import Config
+from qa.reader.reader import CrossEncoder, Reading
 from qa.schema import Answered, Refused
 from tests.chatting import write_folder
 from tests.injections import ANSWERED, CLEAN, INJECTIONS, REFUSED, Injection
@@ -22,30 +25,33 @@ def told(answer: Answered | Refused) -> tuple[object, ...]:
     return ("answered", answer.short_answer, places, answer.conflicts, answer.not_covered)
 
 
+class Remembering(CrossEncoder):
+    """The packaged reader, with its readings kept: it reads each passage by itself, so they do not change."""
+
+    _read: dict[tuple[object, ...], Reading | None] = PrivateAttr(default_factory=dict)
+
+    def read(self, question: str, hit: NodeWithScore) -> Reading | None:
+        told = [(name, str(hit.node.metadata.get(name))) for name in ("title", "date", "heading", "sentences")]
+        key = (question, hit.node.get_content(), hit.node.node_id, *told)
+        if key not in self._read:
+            self._read[key] = super().read(question, hit)
+        return self._read[key]
+
+
 @pytest.fixture(scope="module")
 def assistant(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
+    """Over the clean documents and the whole corpus, indexed once."""
     place = tmp_path_factory.mktemp("injections")
-    opened = Assistant.open(write_folder(place / "docs", CLEAN), store=place / "store", config=config)
+    docs = write_folder(place / "docs", CLEAN | {one.file: one.text + "\n" for one in INJECTIONS})
+    opened = Assistant.open(docs, store=place / "store", config=config)
+    opened.reader = Remembering(threads=config.threads)
     yield opened
     opened.close()
 
 
 @pytest.fixture(scope="module")
 def clean(assistant: Assistant) -> dict[str, tuple[object, ...]]:
-    return {question: told(assistant.ask(question)) for question in QUESTIONS}
-
-
-@pytest.fixture(params=INJECTIONS, ids=lambda one: f"{one.kind}: {one.file}")
-def planted(
-    request: pytest.FixtureRequest, assistant: Assistant, clean: dict[str, tuple[object, ...]]
-) -> Iterator[Injection]:
-    """The folder with one of the corpus in it; `clean` was asked before."""
-    file = assistant.store.docs / request.param.file
-    file.write_text(request.param.text + "\n", "utf-8")
-    assistant.refresh()
-    yield request.param
-    file.unlink()
-    assistant.refresh()
+    return {question: told(assistant.ask(question, documents=list(CLEAN))) for question in QUESTIONS}
 
 
 def test_the_corpus_is_wide() -> None:
@@ -56,22 +62,31 @@ def test_the_corpus_is_wide() -> None:
 
 @pytest.mark.parametrize("question", ANSWERED)
 def test_the_clean_documents_answer(assistant: Assistant, question: str) -> None:
-    answer = assistant.ask(question)
+    answer = assistant.ask(question, documents=list(CLEAN))
     assert isinstance(answer, Answered)
     assert ANSWERED[question] in answer.quotes[0].text
 
 
 @pytest.mark.parametrize("question", REFUSED)
 def test_the_clean_documents_do_not_answer(assistant: Assistant, question: str) -> None:
-    assert isinstance(assistant.ask(question), Refused)
+    assert isinstance(assistant.ask(question, documents=list(CLEAN)), Refused)
 
 
+@pytest.mark.parametrize("planted", INJECTIONS, ids=lambda one: f"{one.kind}: {one.file}")
 def test_a_planted_document_changes_no_answer(
     assistant: Assistant, clean: dict[str, tuple[object, ...]], planted: Injection
 ) -> None:
     assert planted.file in [one.path for one in assistant.documents()], "it is indexed like any other"
-    changed = {one: now for one in QUESTIONS if (now := told(assistant.ask(one))) != clean[one]}
+    documents = [*CLEAN, planted.file]
+    changed = {one: now for one in QUESTIONS if (now := told(assistant.ask(one, documents=documents))) != clean[one]}
     assert not changed
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_the_whole_corpus_changes_no_answer(
+    assistant: Assistant, clean: dict[str, tuple[object, ...]], question: str
+) -> None:
+    assert told(assistant.ask(question)) == clean[question]
 
 
 def test_a_planted_answer_does_change_one(assistant: Assistant, clean: dict[str, tuple[object, ...]]) -> None:
@@ -79,6 +94,7 @@ def test_a_planted_answer_does_change_one(assistant: Assistant, clean: dict[str,
     file = assistant.store.docs / "portrait.txt"
     file.write_text("The portrait in the dining room was painted by Erik Vang in 1902.\n", "utf-8")
     assistant.refresh()
-    assert told(assistant.ask(REFUSED[0])) != clean[REFUSED[0]]
+    documents = [*CLEAN, file.name]
+    assert told(assistant.ask(REFUSED[0], documents=documents)) != clean[REFUSED[0]]
     file.unlink()
     assistant.refresh()

@@ -106,15 +106,16 @@ def opened(tmp_path: Path) -> Assistant:
     return assistant
 
 
-def test_nothing_is_wrong_under_load(tmp_path: Path) -> None:
+@pytest.mark.parametrize("questions", [60, pytest.param(1000, marks=pytest.mark.slow)])
+def test_nothing_is_wrong_under_load(tmp_path: Path, questions: int) -> None:
     corpus.write(tmp_path / "docs", 40)
     ledger = Ledger(tmp_path / "docs", tmp_path / "aside")
     with closing(opened(tmp_path)) as assistant:
-        found = load.run(assistant, ledger, askers=8, questions=200, pause_s=0.01)
+        found = load.run(assistant, ledger, askers=8, questions=questions, pause_s=0.01)
     assert found.faults == []
     assert found.figures["errors"] == 0
-    assert found.figures["questions"] == 200 == found.figures["answered"] + found.figures["refused"]
-    assert found.figures["quotes"] > 200
+    assert found.figures["questions"] == questions == found.figures["answered"] + found.figures["refused"]
+    assert found.figures["quotes"] > questions
     assert found.figures["changes"] >= 3
     assert found.figures["p95 ms"] >= found.figures["p50 ms"] > 0
 
@@ -166,16 +167,14 @@ def test_the_command_measures_a_copy_in_a_process_of_its_own(tmp_path: Path) -> 
     assert sorted(one.name for one in docs.iterdir()) == ["hours.md", "old.md"], "only a copy is changed"
 
 
-def test_without_a_folder_text_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "DOCUMENTS", 5)
+def test_without_a_folder_text_is_made(tmp_path: Path) -> None:
     made = []
 
     def own_process(module: str, name: str, docs: Path, store: Path, *, given: Any) -> dict[str, Any]:
         made.extend(one.name for one in list_files(docs)[0])
         return {"figures": {}, "faults": []}
 
-    monkeypatch.setattr(load.speed, "own_process", own_process)
-    load.measure(tmp_path, {"docs": None})
+    load.measure(tmp_path, {"docs": None}, documents=5, own_process=own_process)
     assert made == [corpus.page(number).name for number in range(5)]
 
 

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -28,8 +29,6 @@ from tests.stores import Folder, TextEmbedder, Trusting, equals_folder, publishe
 from tests.test_kill import STEPS
 from ui.conversations import Conversations, owner_of
 
-ROUNDS = int(os.environ.get("QA_FAULT_ROUNDS", "1"))
-STEPS_A_RUN, RUNS = (25, 5) if ROUNDS == 1 else (50, 4 * ROUNDS)
 NAMES = st.sampled_from(("a.txt", "b.md", "c.txt", "sub/d.md", "sub/ü e.txt", "uploads/f.txt"))
 UPLOADS = st.sampled_from(("f.txt", "g.md", "h.txt"))
 SIZES = st.integers(4, 16)
@@ -265,11 +264,17 @@ class StoreMachine(RuleBasedStateMachine):
                 delattr(target, name)
 
 
-StoreMachine.TestCase.settings = settings(
-    stateful_step_count=STEPS_A_RUN,
-    max_examples=RUNS,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    derandomize=ROUNDS == 1,
-)
-TestStoreMachine = StoreMachine.TestCase
+UNCHECKED = settings(suppress_health_check=list(HealthCheck))
+
+
+class TestStoreMachine(StoreMachine.TestCase):
+    """125 operations, the same in every run."""
+
+    settings = settings(UNCHECKED, max_examples=5, stateful_step_count=25, derandomize=True)
+
+
+@pytest.mark.slow
+class TestStoreMachineLong(StoreMachine.TestCase):
+    """1,000 operations, others in every run."""
+
+    settings = settings(UNCHECKED, max_examples=20, stateful_step_count=50, derandomize=False)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from qa.formats import Extract, extract
 from qa.formats.numbers import shown as number
 from tests.files import ROWS, SHOWN, add_table, docx_bytes, pptx_bytes, repacked, xlsx_bytes
-from tests.test_formats import block_laws, shown, steady
+from tests.test_formats import block_laws, shown
 
 
 def read(data: bytes, ending: str) -> Extract:
@@ -412,7 +412,6 @@ def test_values_as_shown(value: Any, shape: str, text: str) -> None:
     assert number(value, shape) == text
 
 
-@steady
 @given(
     st.one_of(st.integers(), st.floats(), st.booleans(), st.datetimes(), st.times()),
     st.text('#0?.,%;"\\[]$€-_*@/E+GeneralRd :;hmsy', max_size=12) | st.sampled_from([shape for _, shape, _ in NUMBERS]),
@@ -426,7 +425,6 @@ CELLS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), m
 )
 
 
-@steady
 @given(st.lists(st.lists(CELLS, min_size=2, max_size=4), min_size=1, max_size=5))
 def test_any_table_comes_back_from_every_office_format(rows: list[list[str]]) -> None:
     width = max(map(len, rows))

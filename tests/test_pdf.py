@@ -1,7 +1,6 @@
 """PDFs as their own writer makes them: reading order, paragraphs, tables, running heads, and what is refused."""
 
 import ctypes
-import os
 import random
 from collections.abc import Sequence
 from contextlib import closing
@@ -21,10 +20,8 @@ from qa.formats import Extract, extract, pdf_pages
 from qa.formats.pdf_layout import Piece, page_lines
 from tests.conftest import ROOT
 from tests.files import ROWS, SHOWN, pdf_bytes, write_lines, write_table
-from tests.test_formats import block_laws, shown, steady
+from tests.test_formats import block_laws, shown
 from tests.test_hostile_files import raw_pdf, stream
-
-PAGES = 10_000 if int(os.environ.get("QA_FAULT_ROUNDS", "1")) > 1 else 300
 
 LEFT = [
     "The pool was built in the year of the great",
@@ -57,17 +54,18 @@ def test_pages_paragraphs_and_soft_line_breaks() -> None:
     assert (found.pages, found.encoding, found.dates) == (2, "pdf", ())
 
 
-def test_as_many_pages_as_a_book_has() -> None:
+@pytest.mark.parametrize("pages", [300, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_as_many_pages_as_a_book_has(pages: int) -> None:
     def day(number: int) -> Any:
         words = random.Random(number)
         seen = " ".join(words.choice(("ice", "fog", "rain", "gulls", "no ship", "two boats")) for _ in range(9))
         return page(["The lighthouse keeper", f"On day {number} I saw {seen}.", *LEFT], top=720)
 
-    found = read(*map(day, range(1, PAGES + 1)))
-    assert found.pages == PAGES
+    found = read(*map(day, range(1, pages + 1)))
+    assert found.pages == pages
     told = [(block.page, found.text[block.start : block.end]) for block in found.blocks]
     days = [(number, text.partition(" I saw ")[0]) for number, text in told if " I saw " in text]
-    assert days == [(number, f"On day {number}") for number in range(1, PAGES + 1)]
+    assert days == [(number, f"On day {number}") for number in range(1, pages + 1)]
 
 
 def test_two_columns_are_read_one_after_the_other() -> None:
@@ -329,7 +327,7 @@ def test_words_are_as_high_as_their_letters_are_large(turn: int, monkeypatch: py
 
     monkeypatch.setattr(raw, "FPDFText_GetLooseCharBox", ink)
     with closing(pypdfium2.PdfDocument(turned_pdf(turn))) as document:
-        words = list(pdf_pages._words(document[0]))
+        words = list(pdf_pages.page_words(document[0]))
     assert [word[0] for word in words] == ["The", "first", "line", "of", "it.", "The", "second", "-", "line."]
     assert {round(bottom - top, 1) for _, _, top, _, bottom in words} == {12.0}
     assert len({round(top, 1) for _, _, top, _, _ in words}) == 2
@@ -369,7 +367,6 @@ PIECES = st.builds(
 )
 
 
-@steady
 @given(st.lists(st.lists(PIECES, max_size=12), max_size=4))
 def test_no_letter_is_lost_whatever_stands_where(pages: list[list[Piece]]) -> None:
     letters = sorted("".join(piece.text for one in pages for piece in one if piece.text))

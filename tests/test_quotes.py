@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from llama_index.core.schema import NodeWithScore
 
@@ -22,8 +22,6 @@ from tests import files
 from tests.invariants import exact_slice, whole_sentences
 from ui.render import render_quote
 from ui.sources import render_source
-
-steady = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other work may slow the machine
 
 TAKES_BACK = re.compile(r"\W*(?:not|unless|except)\b", re.IGNORECASE)
 
@@ -141,7 +139,6 @@ PIECES = [
 PIECES += ["word " * 40 + "end.", ", ".join(["a clause of five words"] * 30) + ".", "Notable.", "“Not this.”"]
 
 
-@steady
 @given(st.data(), st.lists(st.sampled_from(PIECES), min_size=1, max_size=8))
 def test_any_span_of_any_passage_keeps_promise_3(data: st.DataObject, lines: list[str]) -> None:
     text = "\n".join(lines)
@@ -182,7 +179,6 @@ def a_quote(start: int, end: int, text: str = TEXT) -> Quote:
     )  # fmt: skip
 
 
-@steady
 @given(st.data())
 def test_verify_accepts_the_slice_and_nothing_else(data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(TEXT) - 1))
@@ -258,7 +254,6 @@ def test_not_the_same_where_a_number_name_or_negation_differs(one: str, other: s
     assert same_text(one) != same_text(other)
 
 
-@steady
 @example("\x1f«0")
 @given(st.text(max_size=40))
 def test_sameness_ignores_nothing_else(text: str) -> None:

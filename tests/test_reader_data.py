@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qa.chunks import split_document, split_sentences
@@ -384,7 +384,6 @@ def test_the_best_span_lies_inside_the_passage(encoder: Encoder) -> None:
     assert characters(coded, *best_span(start, end, coded)) == (0, 3)  # never ends before it starts
 
 
-@settings(deadline=None)
 @given(st.text(max_size=600), st.text(max_size=200), st.sampled_from(["", "2023", "2023-11-24"]), st.text(max_size=900))
 def test_inputs_keep_their_limits(encoder: Encoder, question: str, title: str, date: str, text: str) -> None:
     coded = encoder.encode(question, title, date, text)

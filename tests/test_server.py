@@ -26,8 +26,10 @@ from qa.config import Config
 from qa.errors import QAError
 from qa.schema import Answered, Refused
 from tests.chatting import chat_server, write_folder
+from tests.commands import invoke
 from tests.conftest import ROOT
 from tests.stores import fill
+from ui.__main__ import main
 from ui.guard import ALL_FAILURES, COOKIE, SLOW_S, Guard, Limit, load_passwords, read_passwords, token_in
 from ui.incoming import Incoming
 from ui.server import bind, check_binding, create
@@ -485,9 +487,6 @@ def test_mcp_without_its_extra_is_one_line(served: tuple[str, Assistant], monkey
 
 
 def test_the_command_refuses_to_be_open(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "ui", "--host", "0.0.0.0", "--port", "0"]
-    environment = {**os.environ, "QA_DATA_DIR": str(tmp_path), "QA_AUTH": ""}
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 1
+    done = invoke(main, "--host", "0.0.0.0", "--port", "0", QA_DATA_DIR=str(tmp_path), QA_AUTH="")
+    assert (done.returncode, done.stdout) == (1, "")
     assert "--auth FILE" in done.stderr
-    assert "Traceback" not in done.stderr

@@ -138,7 +138,7 @@ def test_anothers_conversation_is_not_continued(chat: Chat) -> None:
     assert "lifeguard" not in chat.thread(other, identity).thread
 
 
-@pytest.mark.parametrize("folder", [SEEDS, SEEDS.parent / "eval" / "handbook"])
+@pytest.mark.parametrize("folder", [SEEDS, pytest.param(SEEDS.parent / "eval" / "handbook", marks=pytest.mark.slow)])
 def test_starters_are_answered_from_the_sentence_they_were_drawn_from(folder: object, config: object) -> None:
     assistant = Assistant.open(folder, config=config)  # type: ignore[arg-type]
     try:

@@ -44,12 +44,13 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_often")
-def test_whoever_asks_sees_all_that_was_written(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("times", [6, pytest.param(40, marks=pytest.mark.slow)])
+def test_whoever_asks_sees_all_that_was_written(vectors: Vectors, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     monkeypatch.setattr(vectors_module, "BATCH", 7)
     rng = random.Random(1)
     there: set[str] = set()
     with closing(Vectors(vectors.folder)) as second, closing(Vectors(vectors.folder)) as third:
-        for _ in range(15):
+        for _ in range(times):
             writer, reader = rng.sample([vectors, second, third], 2)
             some = rng.sample(IDS, rng.randrange(1, 30))
             if rng.random() < 0.6:
@@ -114,12 +115,12 @@ def test_nothing_asked_of_nothing(vectors: Vectors) -> None:
     assert vectors.are_sound()
 
 
-def write(folder: Path, report: Any) -> None:
+def write(folder: Path, ids: list[str], report: Any) -> None:
     prepare()
     with closing(Vectors(folder)) as vectors:
         report.send("ready")
-        for first in range(0, 400, 16):
-            some = IDS[first : first + 16]
+        for first in range(0, len(ids), 16):
+            some = ids[first : first + 16]
             vectors.add(some, of(some))
             if first % 80 == 0:
                 vectors.delete(some[:2])
@@ -127,21 +128,23 @@ def write(folder: Path, report: Any) -> None:
 
 
 @pytest.mark.usefixtures("_often")
-def test_a_reader_is_never_wrong_while_another_process_writes(vectors: Vectors) -> None:
+@pytest.mark.parametrize("size", [160, pytest.param(400, marks=pytest.mark.slow)])
+def test_a_reader_is_never_wrong_while_another_process_writes(vectors: Vectors, size: int) -> None:
     """Without turns Chroma fails here in nearly every run, and at times ends the process or tears the files."""
-    child = Child(write, vectors.folder)
+    ids = IDS[:size]
+    gone = {one for first in range(0, size, 80) for one in ids[first : first + 2]}
+    child = Child(write, vectors.folder, ids)
     assert child.next() == "ready"
     rounds, counts = 0, []
     deadline = time.monotonic() + 60
-    while (not counts or counts[-1] < 390) and time.monotonic() < deadline:
-        query = of([random.choice(IDS)])[0]
+    while (not counts or counts[-1] < size - len(gone)) and time.monotonic() < deadline:
+        query = of([random.choice(ids)])[0]
         counts.append(vectors.count())
-        for one, score in [*vectors.nearest(query, 10), *vectors.exact(query, IDS[::7], 10)]:
+        for one, score in [*vectors.nearest(query, 10), *vectors.exact(query, ids[::7], 10)]:
             assert score == pytest.approx(float(of([one])[0] @ query), abs=1e-4)
         rounds += 1
     assert child.said() == ["done"]
-    gone = {one for first in range(0, 400, 80) for one in IDS[first : first + 2]}
-    assert sorted(vectors.all_ids()) == sorted(set(IDS) - gone)
+    assert sorted(vectors.all_ids()) == sorted(set(ids) - gone)
     assert vectors.are_sound()
     assert rounds > 5
     assert len(set(counts)) > 3, "the reader was never there while the other wrote"

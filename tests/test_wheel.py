@@ -43,8 +43,6 @@ def test_the_wheel_holds_what_it_should(installed: Path) -> None:
 
 
 def test_it_answers_from_the_packaged_seeds_anywhere(installed: Path, tmp_path: Path) -> None:
-    where = run(installed, tmp_path, "qa", "documents")
-    assert where.returncode == 0, where.stderr
     asked = run(installed, tmp_path, "qa", "ask", "How many people came home in 2024?")
     assert asked.returncode == 0, asked.stderr
     assert "1,358" in asked.stdout

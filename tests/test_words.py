@@ -3,12 +3,10 @@
 import math
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qa.words import CLINGING, FUNCTION_WORDS, NEGATIONS, content_words, fold, names, numbers, stem, words, years
-
-steady = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other work may slow the machine
 
 NUMBERS = [
     ("1,358 Ukrainians", {1358}),
@@ -71,14 +69,12 @@ def test_numbers_by_value(text: str, values: set[float]) -> None:
     assert sorted(found) == pytest.approx(sorted(values))
 
 
-@steady
 @given(st.integers(0, 10**12))
 def test_a_number_has_one_value_however_it_is_grouped(value: int) -> None:
     for written in (str(value), f"{value:,}", f"{value:,}".replace(",", "\u202f"), f"${value:,}", f"({value})."):
         assert numbers(written) == {float(value)}
 
 
-@steady
 @given(st.integers(0, 10**9 - 1))
 def test_a_number_in_words_has_its_value(value: int) -> None:
     assert numbers(in_words(value)) == ({float(value)} if value != 1 else set())
@@ -98,7 +94,6 @@ def in_words(value: int) -> str:
     return f"{in_words(value // size)} {name}" + (joint + in_words(rest) if rest else "")
 
 
-@steady
 @given(st.text(st.characters() | st.sampled_from("0123456789,.-$½²  mk"), max_size=60))
 def test_any_text_can_be_taken_apart(text: str) -> None:
     assert not any(math.isnan(value) for value in numbers(text))

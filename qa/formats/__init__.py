@@ -16,7 +16,7 @@ from typing import Any
 from xml.etree.ElementTree import ParseError
 
 from qa.errors import DocumentError
-from qa.formats.apart import run_apart
+from qa.formats.apart import USUAL, Apart, run_apart
 from qa.formats.blocks import Extract
 from qa.formats.decoding import declared_encoding, decode
 from qa.formats.delimited import read_csv, read_tsv
@@ -71,19 +71,22 @@ def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or (code is not None and getattr(error, "code", None) == code)
 
 
-def _package(ending: str, schema: str) -> Reader:
+SCHEMAS = {".docx": "wordprocessingml", ".pptx": "presentationml", ".xlsx": "spreadsheetml"}
+
+
+def package_reader(ending: str, *, large_xml: int = LARGE_XML, apart: Apart = USUAL) -> Reader:
     """A reader of Office files that has large ones read apart: of each byte of XML a library may make hundreds."""
 
     def read_bytes(data: bytes) -> Extract:
-        large = check_package(data, schema) > LARGE_XML
-        return _read_apart(ending, data) if large else PARSERS[ending](data)
+        large = check_package(data, SCHEMAS[ending]) > large_xml
+        return _read_apart(ending, data, apart) if large else PARSERS[ending](data)
 
     return read_bytes
 
 
-def _read_apart(ending: str, data: bytes) -> Extract:
+def _read_apart(ending: str, data: bytes, apart: Apart) -> Extract:
     here = [*filter(None, sys.path), str(Path(__file__).parents[2])]  # where this process finds what it imports
-    said = io.BytesIO(run_apart(["-c", _LIMITED, json.dumps(here), ending], data))
+    said = io.BytesIO(run_apart(["-c", _LIMITED, json.dumps(here), ending], data, apart))
     found, *_ = _said(said, 1)
     if "problem" in found:
         raise DocumentError(found["problem"])
@@ -117,8 +120,6 @@ READERS: dict[str, Reader] = {
     ".json": _text(read_json),
     ".jsonl": _text(read_jsonl),
     ".eml": read_eml,
-    ".docx": _package(".docx", "wordprocessingml"),
-    ".pptx": _package(".pptx", "presentationml"),
-    ".xlsx": _package(".xlsx", "spreadsheetml"),
+    **{ending: package_reader(ending) for ending in PARSERS},
     ".pdf": read_pdf,
 }

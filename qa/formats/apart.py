@@ -5,21 +5,31 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from qa.errors import DocumentError, UnreadableError
 
 log = logging.getLogger(__name__)
 
-CPU_S = 600
-CLOCK_S = 3600.0  # where a machine is busy, or knows no limits of a process
-MEMORY = 2_000_000_000  # bytes, beside the file itself
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """How a process of its own is started, and its limits."""
+
+    cpu_s: int = 600
+    clock_s: float = 3600.0  # where a machine is busy, or knows no limits of a process
+    memory_bytes: int = 2_000_000_000  # beside the file itself
+    python: str = sys.executable
 
 
-def run_apart(arguments: Sequence[str], data: bytes) -> bytes:
+USUAL = Apart()
+
+
+def run_apart(arguments: Sequence[str], data: bytes, apart: Apart = USUAL) -> bytes:
     """What `python ARGUMENTS CPU_S MEMORY` says to the file's bytes; raises DocumentError unless it ends well."""
-    command = [sys.executable, "-P", *arguments, str(CPU_S), str(MEMORY)]
+    command = [apart.python, "-P", *arguments, str(apart.cpu_s), str(apart.memory_bytes)]
     try:
-        done = subprocess.run(command, input=data, capture_output=True, timeout=CLOCK_S, check=False)  # noqa: S603
+        done = subprocess.run(command, input=data, capture_output=True, timeout=apart.clock_s, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:
         raise DocumentError("takes too long to read; split it or save it again") from None
     except OSError as error:

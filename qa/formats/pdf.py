@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from qa.errors import DocumentError
-from qa.formats.apart import run_apart
+from qa.formats.apart import USUAL, Apart, run_apart
 from qa.formats.blocks import MAX_CHARS, MAX_PIECES, Extract, assemble, stated_title
 from qa.formats.decoding import really
 from qa.formats.pdf_layout import Piece, page_lines
 
 MAX_PAGES = 20_000
+LIMITS = {"pages": MAX_PAGES, "characters": MAX_CHARS, "pieces": MAX_PIECES}
 MAX_RUNS = 20  # of pages that are named
 HEADER_BYTES = 1024  # within which the mark of a PDF stands
 
@@ -21,17 +22,20 @@ _SCRIPT = Path(__file__).with_name("pdf_pages.py")
 _PROBLEMS = {
     "encrypted": "is encrypted; save a copy without a password",
     "broken": "is a broken PDF; save it again",
-    "pages": f"has more than {MAX_PAGES:,} pages; split it",
-    "characters": f"holds more than {MAX_CHARS:,} characters; split it",
-    "pieces": f"holds more than {MAX_PIECES:,} pieces of text; split it",
+    "pages": "has more than {pages:,} pages; split it",
+    "characters": "holds more than {characters:,} characters; split it",
+    "pieces": "holds more than {pieces:,} pieces of text; split it",
 }
 
 
-def read_pdf(data: bytes) -> Extract:
-    """The text of all pages; raises DocumentError, also where there is only a picture of text."""
+def read_pdf(data: bytes, *, apart: Apart = USUAL, **limits: int) -> Extract:
+    """The text of all pages; raises DocumentError, also where there is only a picture of text.
+
+    `limits` replace LIMITS of the same names.
+    """
     if b"%PDF-" not in data[:HEADER_BYTES]:
         raise DocumentError(f"is not a PDF{really(data)}")
-    about, *pages = _unpack(data)
+    about, *pages = _unpack(data, apart, LIMITS | limits)
     if not any(pages):
         raise DocumentError("holds no text: it looks like a scan; run OCR on it first")
     lines = page_lines([[Piece(*piece) for piece in page or ()] for page in pages])
@@ -56,11 +60,11 @@ def _pages(numbers: list[int]) -> str:
     return f"{'page' if len(numbers) == 1 else 'pages'} {', '.join(first)}{' and ' if first else ''}{last}"
 
 
-def _unpack(data: bytes) -> list[Any]:
+def _unpack(data: bytes, apart: Apart, limits: dict[str, int]) -> list[Any]:
     """What the other process says: about the file, then its pages."""
-    limits = map(str, (MAX_PAGES, MAX_CHARS, MAX_PIECES))
-    said = [json.loads(line) for line in run_apart([str(_SCRIPT), *limits], data).splitlines()]
+    numbers = [str(limits[name]) for name in ("pages", "characters", "pieces")]
+    said = [json.loads(line) for line in run_apart([str(_SCRIPT), *numbers], data, apart).splitlines()]
     problem = next((one["problem"] for one in (said[0], said[-1]) if isinstance(one, dict) and "problem" in one), None)
     if problem:
-        raise DocumentError(_PROBLEMS[problem])
+        raise DocumentError(_PROBLEMS[problem].format(**limits))
     return said

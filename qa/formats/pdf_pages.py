@@ -45,7 +45,7 @@ def main(max_pages: int, max_chars: int, max_pieces: int, cpu_s: int, memory: in
     chars = count = 0
     for number in range(pages):
         page = pdf[number]
-        pieces = list(itertools.islice(_pieces(_words(page)), max_pieces - count + 1))
+        pieces = list(itertools.islice(_pieces(page_words(page)), max_pieces - count + 1))
         chars += sum(len(piece[0]) for piece in pieces)
         if chars > max_chars:
             return _say({"problem": "characters"})
@@ -78,7 +78,7 @@ def _say(what: Any) -> None:
     sys.stdout.write(json.dumps(what) + "\n")
 
 
-def _words(page: Any) -> Iterator[_Word]:
+def page_words(page: Any) -> Iterator[_Word]:
     import pypdfium2.raw as pdfium
 
     text = page.get_textpage()

@@ -15,14 +15,14 @@ MAX_CELLS = 50_000_000  # empty ones included
 _PLAIN_NAME = re.compile(r"[^\W\d]+ ?\d+")  # Sheet1, Tabelle 1
 
 
-def read_xlsx(data: bytes) -> Extract:
+def read_xlsx(data: bytes, *, max_chars: int = MAX_CHARS) -> Extract:
     """Sheets in order ("sheet Q3, row 12" as locator); raises DocumentError or what the library raises."""
     import openpyxl  # late: only folders with workbooks pay for it
 
     book: Any = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
     try:
         visible = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
-        lines = [line for sheet in visible for line in _sheet(sheet)]
+        lines = [line for sheet in visible for line in _sheet(sheet, max_chars)]
         stated = stated_title(book.properties.title, lines)
     finally:
         book.close()
@@ -38,17 +38,16 @@ def _title(lines: Sequence[Line]) -> str | None:
     return next((line.text for line in lines if line.kind != "heading" or not _PLAIN_NAME.fullmatch(line.text)), None)
 
 
-def _sheet(sheet: Any) -> Iterator[Line]:
+def _sheet(sheet: Any, max_chars: int) -> Iterator[Line]:
     name = " ".join(str(sheet.title).split())[:NAME_CHARS]  # it stands beside every row
-    lines = [
-        line for table in _tables(sheet) for line in table_lines((f"sheet {name}, row {n}", row) for n, row in table)
-    ]
+    tables = _tables(sheet, max_chars)
+    lines = [line for table in tables for line in table_lines((f"sheet {name}, row {n}", row) for n, row in table)]
     if lines:
         yield Line(name, "heading", 1, locator=f"sheet {name}")
     yield from lines
 
 
-def _tables(sheet: Any) -> Iterator[list[tuple[int, list[str]]]]:
+def _tables(sheet: Any, max_chars: int) -> Iterator[list[tuple[int, list[str]]]]:
     """The sheet's rows with their numbers, parted by empty rows. Empty columns on the left are left out."""
     sheet.reset_dimensions()  # programs write wrong ones
     table: list[tuple[int, list[str]]] = []
@@ -59,8 +58,8 @@ def _tables(sheet: Any) -> Iterator[list[tuple[int, list[str]]]]:
             raise DocumentError(f"has more than {MAX_ROWS:,} rows in a sheet or {MAX_CELLS:,} cells; split it")
         values = [shown(cell.value, cell.number_format) if cell.value is not None else "" for cell in row]
         chars += sum(map(len, values))  # a text that is kept once may be shown in every cell
-        if chars > MAX_CHARS:
-            raise DocumentError(f"holds more than {MAX_CHARS:,} characters; split it")
+        if chars > max_chars:
+            raise DocumentError(f"holds more than {max_chars:,} characters; split it")
         while values and not values[-1].strip():
             values.pop()
         if values:
