@@ -86,24 +86,24 @@ def check_plots() -> None:
         raise QAError("the report's plots need matplotlib; install this package's extra `report`, or leave --html out.")
 
 
-def number(value: Any) -> str:
+def number(value: Any, digits: int = 3) -> str:
     """A figure as people read it; a dash where nothing is eligible."""
     if value is None:
         return "–"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
 
 
-def cell(figures: dict[str, Any], key: str) -> str:
+def cell(figures: dict[str, Any], key: str, digits: int = 3) -> str:
     """One figure of a group, with its 95 % interval or its counts where it has them."""
     if key == "outcomes":
         return " / ".join(str(figures[name]) for name in ("correct", "incorrect", "not_attempted"))
     value = figures[key]
     if key == "causes":
-        return ", ".join(f"{cause} {count}" for cause, count in value.items()) or "–"
+        return ", ".join(f"{cause.replace('_', ' ')} {count}" for cause, count in value.items()) or "–"
     if isinstance(value, list):
         return " / ".join(map(str, value))
     interval = figures.get(f"{key}_interval")
-    return number(value) + (f" ({interval[0]:.2f}–{interval[1]:.2f})" if interval else "")
+    return number(value, digits) + (f" ({interval[0]:.2f}–{interval[1]:.2f})" if interval else "")
 
 
 def _figures(record: Record, exam: str) -> str:

@@ -48,10 +48,10 @@ def scale_table(columns: Table) -> str:
         (f"a filter of {FILTER_DOCUMENTS:,} documents, ms p50", ("p50 ms under a filter",), ",.0f"),
         ("planted facts quoted / unanswerable refused", ("planted facts quoted", "unanswerable refused"), ".2f"),
     ]
-    lines = [_line(["", *(_heading(name) for name in columns)]), _line(["---"] * (1 + len(columns)))]
+    lines = [markdown_row(["", *(_heading(name) for name in columns)]), markdown_row(["---"] * (1 + len(columns)))]
     for label, keys, form in rows:
         if any(key in one for one in filled.values() for key in keys):
-            lines.append(_line([label, *(_cell(one, keys, form) for one in filled.values())]))
+            lines.append(markdown_row([label, *(_cell(one, keys, form) for one in filled.values())]))
     if any(name.endswith(RECORDED) for name in columns):
         lines += ["", "Vectors recorded: those of the first texts are embedded, the others are these again with noise"]
         lines[-1] += " and of length 1; so neither the time of indexing nor what is found says anything there."
@@ -101,8 +101,8 @@ def load_table(figures: Figures) -> str:
         ("memory MB, last tenth of the questions over the first", ("memory growth MB",), "+,.0f"),
         ("errors", ("errors",), ".0f"),
     ]
-    lines = [_line(["", "measured"]), _line(["---"] * 2)]
-    return "\n".join([*lines, *(_line([label, _cell(figures, keys, form)]) for label, keys, form in rows)])
+    lines = [markdown_row(["", "measured"]), markdown_row(["---"] * 2)]
+    return "\n".join([*lines, *(markdown_row([label, _cell(figures, keys, form)]) for label, keys, form in rows)])
 
 
 def _stages() -> list[str]:
@@ -119,5 +119,6 @@ def _cell(one: Figures, keys: Sequence[str], form: str) -> str:
     return " / ".join(format(one[key], form) if key in one else "–" for key in keys) if set(keys) & set(one) else "–"
 
 
-def _line(cells: Sequence[str]) -> str:
+def markdown_row(cells: Sequence[str]) -> str:
+    """One row of a Markdown table."""
     return f"| {' | '.join(cells)} |".replace("|  |", "| |")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from eval import answerers, record, report, speed
+from eval import answerers, record, report, results, speed
 from eval.__main__ import main
 from eval.exam import CaseError, Gold, Placed, find
 from eval.run import Exam, load_exam, make_record, run_exam
@@ -297,9 +297,9 @@ def _copy(placed: Placed, number: int) -> Placed:
 
 def test_the_report_is_self_contained_and_escaped(exam: Exam) -> None:
     attack = "<script>alert(1)</script>"
-    results, facts = run_exam(exam, lambda docs: lambda question, history, documents: refused(question))
-    results = [one.model_copy(update={"turns": (attack,)}) for one in results]
-    made = make_record(results, {exam.name: facts}, 1.0, {"answerer": "x"})
+    found, facts = run_exam(exam, lambda docs: lambda question, history, documents: refused(question))
+    found = [result.model_copy(update={"turns": (attack,)}) for result in found]
+    made = make_record(found, {exam.name: facts}, 1.0, {"answerer": "x"})
     html = report.render(made)
     assert attack not in html
     assert html.count("class=case") == 6
@@ -308,6 +308,31 @@ def test_the_report_is_self_contained_and_escaped(exam: Exam) -> None:
     )
     assert "src=" not in html
     assert record.Record.model_validate_json(made.model_dump_json()) == made
+
+
+def test_a_record_is_printed_as_tables_in_markdown(exam: Exam, tmp_path: Path) -> None:
+    right = oracle(exam) | {"When does the pool open?": refused("When does the pool open?")}
+    found, facts = run_exam(exam, lambda docs: lambda question, history, documents: right[question])
+    made = make_record(found, {exam.name: facts}, 1.0, {"answerer": "x"})
+    (tmp_path / "record.json").write_text(made.model_dump_json())
+    printed = CliRunner().invoke(results.main, [str(tmp_path / "record.json")])
+    assert printed.exit_code == 0, printed.output
+    lines = printed.output.splitlines()
+    assert lines[0].startswith("| | small/")
+    by_label = {line.split(" | ")[0]: line for line in lines}
+    assert len({line.count(" | ") for line in lines[: len(report.ROWS) + 2]}) == 1
+    assert "(" in by_label["| answerable, answered right"]
+    assert " of " in by_label["| answerable, answered right"]
+    assert "| small: fact | 0.83 (5 of 6) | – |" in lines
+    assert "| small: near_miss | – | 1.00 (4 of 4) |" in lines
+
+
+def test_only_a_record_is_printed_as_tables(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text("{}")
+    for name, message in (("other.json", "is not a run record"), ("gone.json", "cannot be read")):
+        done = CliRunner().invoke(results.main, [str(tmp_path / name)])
+        assert done.exit_code == 1
+        assert message in done.output
 
 
 def test_an_http_endpoint_can_answer(exam: Exam) -> None:
