@@ -1,4 +1,4 @@
-"""The documents are true: what they show is printed, Python runs, and named commands, files, tests and figures exist."""
+"""The documents are true: what they show is printed, their Python runs, and the commands and files they name exist."""
 
 import importlib.util
 import json
