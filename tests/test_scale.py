@@ -1,4 +1,4 @@
-"""`qa-eval scale`: what it counts, the arithmetic of its table and laws, and a run at a tiny size."""
+"""`qa-eval scale`: its measurements, the arithmetic of its table and laws, and a run at a tiny size."""
 
 import json
 from pathlib import Path
@@ -88,7 +88,7 @@ def test_percentiles_have_their_names() -> None:
 
 
 def test_every_figure_that_is_measured_has_its_row(tmp_path: Path) -> None:
-    """A tiny run, in processes of their own, with a recorded size."""
+    """A tiny run with a recorded size, in separate processes."""
     plan = scale.Plan((20,), 30, questions=2, special_questions=1, filter_documents=4, recorded_texts=20)
     said: list[str] = []
     columns = scale.measure(plan, said.append)
