@@ -107,41 +107,63 @@ def compare(one: Path, other: Path) -> None:
 
 
 @main.command()
-@click.argument("name", type=click.Choice(["squad2", "clapnq", "chunking", "beir"]))
+@click.argument("name", type=click.Choice(["squad2", "clapnq", "chunking", "beir", "ownwords"]))
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--given", is_flag=True, help="Only the gold document may be used, instead of one open collection.")
 @click.option("--half", type=click.IntRange(1, 2), help="Only the first or second half by title.  [default: both]")
 @click.option("--sample", default=0, show_default=True, type=click.IntRange(0), help="How many questions; 0 for all.")
 @click.option("--seed", default=1, show_default=True)
+@click.option("--recall", "only_recall", is_flag=True, help="Only how often search finds the place; nothing is read.")
+@click.option("--keep", type=click.Path(dir_okay=False, path_type=Path), help="File of outcomes: go on where it ends.")
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Risk–coverage and reliability, a PNG.")
 @click.option("--json", "as_json", is_flag=True)
 def benchmark(
-    name: str, path: Path, given: bool, half: int | None, sample: int, seed: int, plot: Path | None, as_json: bool
-) -> None:
+    name: str, path: Path, given: bool, half: int | None, sample: int, seed: int, only_recall: bool, keep: Path | None,
+    plot: Path | None, as_json: bool,
+) -> None:  # fmt: skip
     """Run a public benchmark whose files are in PATH.
 
     squad2, clapnq and chunking are NAME-passages.jsonl.gz (id, title, text) and NAME-questions.jsonl.gz (id, question,
     answerable, answers, starts or evidence, doc_ids), with NAME squad2-dev, clapnq-dev or chunking-eval; beir is
-    corpus.jsonl, queries.jsonl and qrels/test.tsv.
+    corpus.jsonl, queries.jsonl and qrels/test.tsv; ownwords is ownwords-documents.jsonl.gz and
+    ownwords-questions.jsonl.gz, of which the split dev is asked, with --given each document alone.
     """
     from eval import benchmark as public
+    from eval.recall import recall
+    from qa.reader.reader import load_calibration
 
     if plot:
         report.check_plots()
         outputs.prepare(plot)
     config = from_environment()
     with tempfile.TemporaryDirectory() as scratch:
-        found = public.run(
-            name, path, Path(scratch), config, given=given, half=half, sample=sample, seed=seed, show=_progress(name)
-        )
+        folder = Path(scratch)
+        asked: dict[str, Any] = {"given": given, "half": half, "sample": sample, "seed": seed}
+        if only_recall:
+            (folder / "docs").mkdir()
+            questions = public.load(name, path, folder / "docs", **asked)
+            _print_kinds(recall(questions, folder, config, given=given, show=_progress(name)))
+            return
+        found = public.run(name, path, folder, config, **asked, show=_progress(name), keep=keep)
+    threshold = load_calibration()["threshold"]
     if plot:
-        public.plot(found, config.threshold, plot)
-    figures = public.summary(found, config.threshold)
+        public.plot(found, threshold, plot)
+    figures = public.summary(found, threshold)
     if as_json:
         click.echo(json.dumps(figures))
         return
     for key, value in figures.items():
         click.echo(f"{key:28} {_number(value)}")
+    if any(one.question.kind for one in found):
+        _print_kinds(public.by_kind(found, threshold))
+
+
+def _print_kinds(figures: dict[str, dict[str, Any]]) -> None:
+    """A line a kind of question, a column a figure."""
+    columns = list(next(iter(figures.values()), {}))
+    click.echo(" ".join([f"{'kind':10}", *(f"{column:>10}" for column in columns)]))
+    for kind, row in figures.items():
+        click.echo(" ".join([f"{kind:10}", *(f"{_number(row[column]):>10}" for column in columns)]))
 
 
 @main.command()

@@ -4,50 +4,29 @@ A folder of documents is built from the benchmark's passages and asked with a th
 question has an answer and a confidence; what a threshold would refuse is worked out afterwards.
 """
 
-import gzip
 import json
 import random
-import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from eval import metrics, report
+from eval import metrics, ownwords, report
 from eval.metrics import Interval
+from eval.questions import Question, halves_by, lines
 from qa.assistant import Assistant
 from qa.config import Config
 from qa.errors import QAError
+from qa.reader.reader import load_calibration
 from qa.schema import Answered, Refused
 from qa.store import Store
 
 Show = Callable[[int, int], None]
 BOOTSTRAPS = 2000
+_KEPT = ("confidence", "quoted", "scores", "short_answer", "retrieved")
 COVERAGES = (0.9, 0.7, 0.5)  # shares of the answerable that are answered, at which refusals are reported
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """`document` is the gold document's file, `parts` where answer or evidence stands, `half` 1 or 2 by title.
-
-    A part is one thing to be found, given by all places that will do: a SQuAD answer is one part, marked by several
-    people; each evidence sentence is a part of its own.
-    """
-
-    id: str
-    text: str
-    answerable: bool
-    document: str | None
-    parts: tuple[tuple[Interval, ...], ...]
-    answers: tuple[str, ...]
-    half: int
-
-    @property
-    def gold(self) -> tuple[Interval, ...]:
-        """All places of all parts."""
-        return tuple(place for part in self.parts for place in part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,32 +45,22 @@ class Asked:
         return tuple(quote for quote, score in zip(self.quoted, self.scores, strict=True) if score >= threshold)
 
     def right(self, threshold: float) -> bool:
-        """Whether some shown quote overlaps a gold place at all."""
-        return any(_touch(quote, gold) for quote in self.shown(threshold) for gold in self.question.gold)
+        """Whether some shown quote overlaps a gold place at all; with `every`, one of each part."""
+        shown = self.shown(threshold)
+        found = [any(touches(quote, gold) for quote in shown for gold in part) for part in self.question.parts]
+        return bool(found) and (all(found) if self.question.every else any(found))
 
 
-def _touch(one: Interval, other: Interval) -> bool:
+def touches(one: Interval, other: Interval) -> bool:
+    """Whether the two intervals of one document share a character."""
     return one[0] == other[0] and one[1] < other[2] and other[1] < one[2]
-
-
-def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The JSON lines of a plain or gzipped file; raises QAError where it cannot be read as such."""
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            for line in file:
-                yield json.loads(line)
-    except (OSError, EOFError, zlib.error) as error:
-        told = getattr(error, "strerror", None) or error
-        raise QAError(f"{path} cannot be read ({told}); pass the folder that holds the benchmark.") from None
-    except ValueError:
-        raise QAError(f"{path} is not JSON lines in UTF-8; pass the folder that holds the benchmark.") from None
 
 
 def squad2(source: Path, docs: Path, *, whole_articles: bool) -> list[Question]:
     """SQuAD 2.0: a file a paragraph, or an article. Gold is the answer's place; halves by title in sorted order."""
     passages = list(lines(source / "squad2-dev-passages.jsonl.gz"))
     places = _write(docs, passages, by=lambda one: one["title"] if whole_articles else one["id"])
-    halves = _halves([one["title"] for one in passages])
+    halves = halves_by([one["title"] for one in passages])
     return [
         Question(
             id=one["id"],
@@ -119,7 +88,7 @@ def evidence(name: str, source: Path, docs: Path, *, whole_articles: bool) -> li
     passages = list(lines(source / f"{name}-passages.jsonl.gz"))
     places = _write(docs, passages, by=lambda one: one["id"])
     texts = {one["id"]: one["text"] for one in passages}
-    halves = _halves([one["id"] for one in passages])
+    halves = halves_by([one["id"] for one in passages])
     questions = []
     for one in lines(source / f"{name}-questions.jsonl.gz"):
         passage = one["doc_ids"][0] if one["doc_ids"] else None
@@ -160,7 +129,7 @@ def beir(source: Path, docs: Path, *, whole_articles: bool) -> list[Question]:
                 relevant[query].append(passage)
     except (OSError, ValueError) as error:
         raise QAError(f"{qrels} cannot be read as query, passage, grade a line ({error}).") from None
-    halves = _halves(sorted(relevant))
+    halves = halves_by(sorted(relevant))
     return [
         Question(
             id=query,
@@ -180,6 +149,7 @@ LOADERS: dict[str, Callable[..., list[Question]]] = {
     "clapnq": lambda source, docs, **options: evidence("clapnq-dev", source, docs, **options),
     "chunking": lambda source, docs, **options: evidence("chunking-eval", source, docs, **options),
     "beir": beir,
+    "ownwords": ownwords.load,
 }
 
 
@@ -220,24 +190,62 @@ def run(
     sample: int,
     seed: int,
     show: Show,
+    keep: Path | None = None,
 ) -> list[Asked]:
     """Ask the questions that `load` gives; raises QAError for a missing file.
 
     `given`: only the gold document may be used. Else all documents of the half's questions are one collection.
+    `keep`: a file of outcomes, a line a question. Those that it holds are not asked again, so that a run that was
+    interrupted goes on; it is for one state of the code, the models and these options.
     """
     docs = scratch / "docs"
     docs.mkdir()
     questions = load(name, source, docs, given=given, half=half, sample=sample, seed=seed)
     assistant = Assistant(Store(scratch / "store", docs), replace(config, threshold=0.0))
     assistant.refresh()
+    threshold = load_calibration()["threshold"]
+    known = {row["id"]: row for row in lines(keep)} if keep and keep.exists() else {}
     results = []
     for number, question in enumerate(questions, 1):
+        if question.id in known:
+            results.append(_from_row(question, known[question.id]))
+            continue
         documents = [question.document] if given and question.document else None
-        answer = assistant.ask(question.text, documents=documents)
-        results.append(outcome(question, answer, config.threshold))
+        results.append(outcome(question, assistant.ask(question.text, documents=documents), threshold))
+        if keep:
+            with keep.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(_row(results[-1])) + "\n")
         show(number, len(questions))
     assistant.close()
     return results
+
+
+def _row(asked: Asked) -> dict[str, Any]:
+    """What an outcome holds beside its question, as JSON data."""
+    return {"id": asked.question.id} | {name: getattr(asked, name) for name in _KEPT}
+
+
+def _from_row(question: Question, row: dict[str, Any]) -> Asked:
+    quoted = tuple((document, start, end) for document, start, end in row["quoted"])
+    return Asked(
+        **{name: row[name] for name in _KEPT} | {"quoted": quoted, "scores": tuple(row["scores"])}, question=question
+    )
+
+
+def by_kind(results: Sequence[Asked], threshold: float) -> dict[str, dict[str, Any]]:
+    """Kind of question → how many, and the share answered right (answerable kinds) or refused (the others)."""
+    kinds: dict[str, list[Asked]] = defaultdict(list)
+    for one in results:
+        kinds[one.question.kind].append(one)
+    return {
+        kind: {
+            "questions": len(some),
+            "right": metrics.mean([one.right(threshold) for one in some if one.question.answerable]),
+            "refused": metrics.mean([not one.shown(threshold) for one in some if not one.question.answerable]),
+            "retrieved": metrics.mean([one.retrieved for one in some if one.question.answerable]),
+        }
+        for kind, some in sorted(kinds.items())
+    }
 
 
 def summary(results: Sequence[Asked], threshold: float) -> dict[str, Any]:
@@ -323,7 +331,7 @@ def outcome(question: Question, answer: Answered | Refused, threshold: float) ->
         quoted=tuple((quote.document, quote.start, quote.end) for quote in quotes),
         scores=tuple(quote.score for quote in quotes),
         short_answer=answer.short_answer if isinstance(answer, Answered) else None,
-        retrieved=any(_touch(hit, gold) for hit in hits for gold in question.gold),
+        retrieved=any(touches(hit, gold) for hit in hits for gold in question.gold),
     )
 
 
@@ -343,8 +351,3 @@ def _write(
             text += passage["text"]
         (docs / name).write_bytes(text.encode("utf-8"))
     return places
-
-
-def _halves(titles: Sequence[str]) -> dict[str | None, int]:
-    ordered = sorted(set(titles))
-    return {title: 1 if number < len(ordered) / 2 else 2 for number, title in enumerate(ordered)}

@@ -1,22 +1,24 @@
-"""Fits the confidence on whole-pipeline answers: SQuAD 2.0's first half as one collection. Needs the `train` extra.
+"""Fits confidence and threshold on whole-pipeline answers, half on each of two benchmarks. Needs the `train` extra.
 
-    python -m eval.calibrate BENCH_DIR [--sample 3000] [--seed 1]
+    python -m eval.calibrate BENCH_DIR TRAIN_DIR OUTCOMES [--sample 1000] [--seed 1]
 
-The packaged reader answers every question at threshold 0. Chosen is the threshold with the highest balanced accuracy,
-all quotes counted that it leaves. calibration.json gets the Platt scaling of the reader's logit for the best quote to
-whether one of these quotes holds the answer (where none is left: the best one); SHA256SUMS is renewed, and `Config`
-takes the threshold. The card also says what the smallest threshold would leave at which at most WRONG of what is
-answered is wrong.
+The packaged reader answers at threshold 0 questions of SQuAD 2.0's first half as one collection (BENCH_DIR) and of the
+first half of `ownwords` dev, each document alone (TRAIN_DIR). Both count the same, whatever their numbers of questions.
+Chosen is the threshold with the highest mean balanced accuracy, all quotes counted that it leaves. calibration.json
+gets it, and the Platt scaling of the reader's logit for the best quote to whether one of these quotes holds the answer
+(where none is left: the best one). OUTCOMES is a folder of what was answered: an interrupted run goes on there. The
+package is changed at the end only, in one step a file.
 """
 
 import hashlib
 import json
 import math
+import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import mean
+from statistics import fmean, mean
 from typing import Any
 
 import click
@@ -25,32 +27,35 @@ from eval import benchmark, metrics
 from eval.benchmark import Asked, answers_at
 from qa.config import from_environment
 from qa.decide import Calibration
-from qa.reader.reader import FILES, MODEL
+from qa.reader.reader import FILES, MODEL, load_calibration
 
 WRONG = 0.05
 REPORTED = (
+    "questions",
     "threshold",
     "answerable_right",
     "unanswerable_refused",
+    "balanced_accuracy",
     "auroc_answerable",
     "ece",
     "retrieved",
     "right_never_refusing",
 )
+SOURCES = {"squad2": False, "ownwords": True}  # benchmark → whether each document is asked alone
 
 
-def fit(logits: Sequence[float], right: Sequence[bool]) -> dict[str, float]:
+def fit(logits: Sequence[float], right: Sequence[bool], weights: Sequence[float] | None = None) -> dict[str, float]:
     """Slope and intercept of the logistic regression of `right` on the logit, without regularisation to speak of."""
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=1e6).fit([[logit] for logit in logits], list(right))
+    model = LogisticRegression(C=1e6).fit([[logit] for logit in logits], list(right), sample_weight=weights)
     return {"slope": float(model.coef_[0, 0]), "intercept": float(model.intercept_[0])}
 
 
-def threshold_of(asked: Sequence[Asked]) -> float:
-    """The confidence from which on answering gives the highest balanced accuracy, 0–1; the smallest of equals."""
-    steps = sorted({one.confidence for one in asked if one.quoted})
-    return max(steps, key=lambda step: balanced(asked, step), default=1.0)
+def threshold_of(samples: Sequence[Sequence[Asked]]) -> float:
+    """The confidence from which on answering gives the highest mean balanced accuracy, 0–1; the smallest of equals."""
+    steps = sorted({one.confidence for asked in samples for one in asked if one.quoted})
+    return max(steps, key=lambda step: fmean(balanced(asked, step) for asked in samples), default=1.0)
 
 
 def balanced(asked: Sequence[Asked], threshold: float) -> float:
@@ -67,50 +72,106 @@ def cautious(asked: Sequence[Asked], most_wrong: float = WRONG) -> float:
 
 
 def calibrated(one: Asked, calibration: Callable[[float], float]) -> Asked:
-    """The same outcome with probabilities in place of the reader's own scores."""
+    """The same outcome with probabilities in place of the scores it has; of several parts the surest."""
     scores = tuple(calibration(score) for score in one.scores)
     return replace(one, confidence=max(scores, default=0.0), scores=scores)
 
 
+def logit_of(probability: float, calibration: Mapping[str, float]) -> float:
+    """The reader's logit behind a calibrated probability."""
+    within = min(max(probability, 1e-6), 1 - 1e-6)
+    return (math.log(within / (1 - within)) - calibration["intercept"]) / calibration["slope"]
+
+
+def fitted_on(samples: Sequence[Sequence[Asked]]) -> tuple[dict[str, float], list[list[Asked]]]:
+    """Slope, intercept and threshold; and the samples with the probabilities that these give.
+
+    The scores of `samples` are the reader's own probabilities, not calibrated.
+    """
+    at = threshold_of(samples)  # whatever the calibration, which keeps the order
+    rows = [(one, 1 / len(asked)) for asked in samples for one in asked if one.quoted]
+    logits = [logit_of(one.confidence, {"slope": 1.0, "intercept": 0.0}) for one, _ in rows]
+    right = [one.right(min(one.confidence, at)) for one, _ in rows]
+    scale = len(rows) / sum(weight for _, weight in rows)
+    fitted = fit(logits, right, [weight * scale for _, weight in rows])
+    threshold = math.floor(1000 * Calibration(**fitted)(at)) / 1000
+    final = [[calibrated(one, Calibration(**fitted)) for one in asked] for asked in samples]
+    return fitted | {"threshold": threshold}, final
+
+
 def figures(asked: Sequence[Asked], threshold: float) -> dict[str, Any]:
-    return {key: value for key, value in benchmark.summary(asked, threshold).items() if key in REPORTED}
+    """What the card says of these questions at this threshold, to four digits."""
+    found = benchmark.summary(asked, threshold)
+    return {
+        key: value if key == "questions" else round(value or 0.0, 4) for key, value in found.items() if key in REPORTED
+    }
 
 
 @click.command(help=__doc__.split("\n", maxsplit=1)[0] if __doc__ else None)
-@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--sample", default=3000, show_default=True)
+@click.argument("bench", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("own", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("outcomes", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--sample", default=1000, show_default=True, help="Questions of each half of each benchmark.")
 @click.option("--seed", default=1, show_default=True)
-def main(source: Path, sample: int, seed: int) -> None:
-    write({"slope": 1.0, "intercept": 0.0})  # the reader's own probabilities
-    with tempfile.TemporaryDirectory() as scratch:
-        asked = benchmark.run(
-            "squad2", source, Path(scratch), from_environment(), given=False, half=1, sample=sample, seed=seed,
-            show=lambda done, total: click.echo(f"{done}/{total}", err=True) if done % 100 == 0 else None,
-        )  # fmt: skip
-    asked = [calibrated(one, lambda score: score) for one in asked]  # of several parts the surest, as in `final`
-    at = threshold_of(asked)  # whatever the calibration, which keeps the order
-    rows = [one for one in asked if one.quoted]
-    scores = [min(max(one.confidence, 1e-6), 1 - 1e-6) for one in rows]
-    right = [one.right(min(one.confidence, at)) for one in rows]
-    fitted = fit([math.log(score / (1 - score)) for score in scores], right)
-    final = [calibrated(one, Calibration(**fitted)) for one in asked]
-    threshold = math.floor(1000 * Calibration(**fitted)(at)) / 1000
+@click.option("--write/--no-write", "writes", default=True, help="Into the package, or only to the terminal.")
+def main(bench: Path, own: Path, outcomes: Path, sample: int, seed: int, writes: bool) -> None:
+    outcomes.mkdir(parents=True, exist_ok=True)
+    packaged = load_calibration()
+
+    def asked(name: str, half: int) -> list[Asked]:
+        source = {"squad2": bench, "ownwords": own}[name]
+        with tempfile.TemporaryDirectory() as scratch:
+            return benchmark.run(
+                name, source, Path(scratch), from_environment(), given=SOURCES[name], half=half, sample=sample,
+                seed=seed, show=_show(f"{name} {half}"), keep=outcomes / f"{name}-{half}-{sample}-{seed}.jsonl",
+            )  # fmt: skip
+
+    def own_scores(rows: Sequence[Asked]) -> list[Asked]:
+        return [calibrated(one, lambda score: _sigmoid(logit_of(score, packaged))) for one in rows]
+
+    samples = {name: own_scores(asked(name, 1)) for name in SOURCES}
+    fitted, final = fitted_on(list(samples.values()))
+    held = {name: own_scores(asked(name, 2)) for name in SOURCES}
+    new, old = (Calibration(one["slope"], one["intercept"]) for one in (fitted, packaged))
     card: dict[str, Any] = {
         **fitted,
-        "threshold": threshold,
-        "fitted_on": {"questions": len(asked), "half": 1, "seed": seed},
-        "on_the_fitting_half": figures(final, threshold),
-        "at_most_5_percent_wrong": figures(final, cautious(final)),
+        "fitted_on": {"half": 1, "seed": seed, "sample": sample},
+        "on_the_fitting_halves": {
+            name: figures(rows, fitted["threshold"]) for name, rows in zip(samples, final, strict=True)
+        },
+        "on_the_other_halves": {
+            name: figures([calibrated(one, new) for one in rows], fitted["threshold"]) for name, rows in held.items()
+        },
+        "on_the_other_halves_before": {
+            name: figures([calibrated(one, old) for one in rows], packaged["threshold"]) for name, rows in held.items()
+        },
+        "at_most_5_percent_wrong": {
+            name: figures(rows, cautious(rows)) for name, rows in zip(samples, final, strict=True)
+        },
     }
-    write(card)
+    if writes:
+        write(card)
     click.echo(json.dumps(card, indent=1))
 
 
-def write(card: dict[str, Any]) -> None:
-    """Into the package, with the sums of all the reader's files."""
-    (MODEL / "calibration.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    sums = (f"{hashlib.sha256((MODEL / name).read_bytes()).hexdigest()}  {name}\n" for name in sorted(FILES))
-    (MODEL / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
+def _show(name: str) -> Callable[[int, int], None]:
+    return lambda done, total: click.echo(f"{name} {done}/{total}", err=True) if done % 100 == 0 else None
+
+
+def _sigmoid(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit))
+
+
+def write(card: dict[str, Any], folder: Path = MODEL) -> None:
+    """Into the package, with the sums of all the reader's files; each file is replaced whole."""
+    texts = {"calibration.json": json.dumps(card, indent=1) + "\n"}
+    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES if name not in texts}
+    digests |= {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+    texts["SHA256SUMS"] = "".join(f"{digests[name]}  {name}\n" for name in sorted(FILES))
+    for name, text in texts.items():
+        (folder / f"{name}.part").write_text(text, encoding="utf-8")
+    for name in texts:
+        os.replace(folder / f"{name}.part", folder / name)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from pydantic import PrivateAttr
 
 from eval import benchmark, metrics
+from eval.questions import Question
 from qa.assistant import Assistant
 from qa.config import Config, from_environment
 from qa.reader.reader import CrossEncoder
@@ -47,7 +48,7 @@ class Cascade(BaseNodePostprocessor):
 
 
 def measure(
-    store: Store, config: Config, reader: BaseNodePostprocessor, questions: Sequence[benchmark.Question]
+    store: Store, config: Config, reader: BaseNodePostprocessor, questions: Sequence[Question]
 ) -> dict[str, Any]:
     """The figures that need no threshold, and the median time of reading in ms, with this reader in the pipeline."""
     assistant = Assistant(store, replace(config, threshold=0.0), reader)

@@ -30,6 +30,7 @@ class Judgement(Boundary):
     quote_recall: float | None
     exact_match: float | None
     token_f1: float | None
+    large_print: metrics.Print | None
     ranked: tuple[frozenset[int], ...] | None  # which parts each hit covers, best first
     parts: int
     conflict_expected: bool
@@ -73,6 +74,7 @@ def judge(placed: Placed, answer: Answered | Refused, texts: dict[str, str]) -> 
         quote_recall=metrics.quote_recall(quoted, placed.parts) if gold else None,
         exact_match=metrics.exact_match(short, case.short_answers) if gold else None,
         token_f1=metrics.token_f1(short, case.short_answers) if gold else None,
+        large_print=_large_print(placed, answer),
         ranked=tuple(ranked) if gold else None,
         parts=len(placed.parts),
         conflict_expected=case.conflict is not None,
@@ -80,6 +82,17 @@ def judge(placed: Placed, answer: Answered | Refused, texts: dict[str, str]) -> 
         conflicts_marked=len(marked),
         conflicts_right=len(right_pairs),
     )
+
+
+def _large_print(placed: Placed, answer: Answered | Refused) -> metrics.Print | None:
+    """None where nothing that could be printed is right: yes and no stand in no text, several answers not in one."""
+    case = placed.case
+    disputed = case.conflict == "sources"
+    accepted = [one for one in case.short_answers if one.lower() not in ("yes", "no")]
+    eligible = disputed or (accepted and len(placed.parts) == 1)
+    if isinstance(answer, Refused) or not eligible:
+        return None
+    return metrics.large_print(answer.short_answer, accepted, disputed=disputed)
 
 
 def covered(one: Interval, placed: Placed) -> frozenset[int]:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Literal
 
 Interval = tuple[str, int, int]
 HIT_SHARE = 0.5  # of the shorter of two intervals that must overlap
@@ -88,6 +89,27 @@ def exact_match(answer: str, accepted: Sequence[str]) -> float | None:
 def token_f1(answer: str, accepted: Sequence[str]) -> float | None:
     """Best 2·P·R / (P + R) over the accepted answers, on normalised tokens (SQuAD), 0–1. Eligible as exact_match."""
     return max((_f1(normalise_answer(answer).split(), normalise_answer(one).split()) for one in accepted), default=None)
+
+
+Print = Literal["right", "wrong", "absent"]
+
+
+def large_print(short: str | None, accepted: Sequence[str], *, disputed: bool = False) -> Print:
+    """Whether what is printed large above the quotes may stand there.
+
+    "right" where some accepted answer stands in it as a run of whole tokens (SQuAD's normal form), within one cell of
+    a row, and no sources disagree (`disputed`); "absent" where nothing is printed; else "wrong". Its share is
+    right / (right + wrong). Eligible: answered cases of one part that list an accepted answer other than yes and no,
+    and those whose sources disagree.
+    """
+    if short is None:
+        return "absent"
+    printed = normalise_answer(short).split()
+    runs = [normalise_answer(one).split() for one in accepted]
+    inside = any(
+        run and printed[at : at + len(run)] == run for run in runs for at in range(len(printed) - len(run) + 1)
+    )
+    return "right" if inside and not disputed and not re.search(r"[|\t]", short) else "wrong"
 
 
 def _f1(answer: list[str], gold: list[str]) -> float:

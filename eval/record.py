@@ -101,6 +101,7 @@ def figures(results: Sequence[Result]) -> dict[str, JsonValue]:
     expected = [verdict for verdict in verdicts if verdict.conflict_expected]
     found = sum(verdict.conflict_found for verdict in expected)
     marked, marked_right = (sum(getattr(v, name) for v in verdicts) for name in ("conflicts_marked", "conflicts_right"))
+    printed = [verdict.large_print for verdict in verdicts if verdict.large_print]
     shown = sum(verdict.quotes for verdict in verdicts)
     inexact = sum(len(verdict.inexact) for verdict in verdicts)
     curve = metrics.risk_coverage(confidence, right, len(results))
@@ -124,6 +125,8 @@ def figures(results: Sequence[Result]) -> dict[str, JsonValue]:
         "quote_recall": metrics.mean([verdict.quote_recall for verdict in verdicts]),
         "exact_match": metrics.mean([verdict.exact_match for verdict in verdicts]),
         "token_f1": metrics.mean([verdict.token_f1 for verdict in verdicts]),
+        "large_print_right": metrics.mean([one == "right" for one in printed if one != "absent"]),
+        "large_print_counts": [printed.count("right"), printed.count("wrong"), printed.count("absent")],
         "recall_at_12": metrics.mean([metrics.recall_at(hits, 12, parts) for hits, parts in ranked]),
         "mrr": metrics.mean([metrics.reciprocal_rank(hits) for hits, _ in ranked]),
         "ndcg_at_12": metrics.mean([metrics.ndcg(hits, 12, parts) for hits, parts in ranked]),

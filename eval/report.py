@@ -25,6 +25,8 @@ ROWS = (  # key of the figures, what is shown
     ("quote_recall", "quote recall"),
     ("exact_match", "short answer EM"),
     ("token_f1", "short answer F1"),
+    ("large_print_right", "large print, right of what is printed"),
+    ("large_print_counts", "… right / wrong / absent"),
     ("recall_at_12", "retrieval recall@12"),
     ("mrr", "retrieval MRR"),
     ("ndcg_at_12", "retrieval nDCG@12"),

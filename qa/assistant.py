@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
-from qa import __version__, decide, embed, indexing, quotes, uploads
+from qa import __version__, answers, decide, embed, indexing, quotes, uploads
 from qa.config import Config, default_docs, from_environment
+from qa.conflicts import find_conflicts, later_first, renumbered
 from qa.conversation import Asked, standalone
 from qa.decide import Calibration, Decision
 from qa.documents import File, read_document, signature
@@ -24,9 +25,10 @@ from qa.embed import PackagedEmbedding
 from qa.errors import DocumentError, QuestionError, ReplayError, StoreBusy
 from qa.indexing import Changes, Progress
 from qa.reader.reader import CrossEncoder, load_calibration, model_sha256
-from qa.schema import Answered, DocumentInfo, Hit, Place, Quote, Reason, Refused, Skipped, Stage, Trace, Turn, Verdict
+from qa.schema import Answered, DocumentInfo, Hit, Quote, Reason, Refused, Skipped, Stage, Trace, Turn, Verdict
 from qa.search import DenseRetriever, HybridRetriever, KeywordRetriever
 from qa.store import FIRST_RUN_WAIT_S, Store
+from qa.wording import answer_text
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -46,7 +48,9 @@ class Assistant:
         self.changes = Changes()  # what the last `refresh` did
         self.embedder = PackagedEmbedding(threads=config.threads)
         self.reader = reader or CrossEncoder(threads=config.threads)
-        self.calibration = Calibration(**load_calibration())
+        fitted = load_calibration()
+        self.calibration = Calibration(fitted["slope"], fitted["intercept"])
+        self.threshold = fitted["threshold"] if config.threshold is None else config.threshold
         # Reading some files takes a process: not at each question, for one that was touched since it was indexed.
         self._remembered_sha256 = lru_cache(REMEMBERED)(_sha256_of)
 
@@ -164,21 +168,27 @@ class Assistant:
 
     def search(self, part: str, documents: Sequence[str] | None = None) -> list[NodeWithScore]:
         """The fused hits for one question, best first."""
+        return self.retriever(documents).retrieve(part)
+
+    def retriever(self, documents: Sequence[str] | None = None) -> HybridRetriever:
+        """What finds passages for a question, in all documents or only in these."""
         library, vectors, config = self.store.library, self.store.vectors, self.config
         return HybridRetriever(
-            [
-                DenseRetriever(library, vectors, self.embedder, limit=config.dense_hits, documents=documents),
-                KeywordRetriever(library, limit=config.keyword_hits, documents=documents),
-            ],
+            DenseRetriever(library, vectors, self.embedder, limit=config.dense_hits, documents=documents),
+            KeywordRetriever(library, limit=config.keyword_hits, documents=documents),
             limit=config.fused_hits,
-        ).retrieve(part)
+            read=config.read_hits,
+        )
 
     def read(self, part: str, hits: list[NodeWithScore]) -> list[NodeWithScore]:
         """The first hits with what the reader makes of them, best first."""
         first = hits[: self.config.read_hits]
         for hit in first:
             hit.node.metadata["heading"] = self._heading(hit)
-        return self.reader.postprocess_nodes(first, QueryBundle(part))
+        read = self.reader.postprocess_nodes(first, QueryBundle(part))
+        for hit in read:
+            answers.correct_row(self.store.library, part, hit)
+        return read
 
     def _heading(self, hit: NodeWithScore) -> str | None:
         """What the passage stands under: the headings of its first sentence that is none itself."""
@@ -233,7 +243,7 @@ class Assistant:
             "versions": versions(),
             "models": models,
             "store": self.store.library.fingerprint(),
-            "threshold": self.config.threshold,
+            "threshold": self.threshold,
         }
 
 
@@ -291,7 +301,7 @@ class _Run:
 
     def decide(self, asked: Asked, read: Sequence[Sequence[NodeWithScore]]) -> list[Decision]:
         most = MAX_QUOTES if len(asked.parts) == 1 else max(1, MAX_QUOTES_OF_PARTS // len(asked.parts))
-        threshold, calibration = self.assistant.config.threshold, self.assistant.calibration
+        threshold, calibration = self.assistant.threshold, self.assistant.calibration
         self.decisions = [
             decide.decide(part, hits, calibration, threshold, most=most)
             for part, hits in zip(asked.parts, read, strict=True)
@@ -310,16 +320,22 @@ class _Run:
                 library, [(hit, calibration(hit.score or 0.0)) for hit in near[: 2 * MAX_QUOTES]]
             )
             return self.refused(asked, reason, nearest[:MAX_QUOTES])
-        answers = [_answer_in(quote, self.decisions) for quote in made]
-        covered = [one for one in self.decisions if _probability(one, made) is not None]
-        conflicts = decide.find_conflicts(asked.text, made, answers)
+        spans = [answers.answer_in(quote, self.decisions) for quote in made]
+        conflicts = find_conflicts(asked.text, made, spans)
+        order = later_first(made, conflicts)
+        made, spans = [made[at] for at in order], [spans[at] for at in order]
+        conflicts = renumbered(conflicts, order)
+        covered = [one for one in self.decisions if answers.probability(one, made) is not None]
         not_covered = tuple(decision.part for decision in self.decisions if decision not in covered)
+        confidence = min(answers.probability(one, made) or 0.0 for one in covered)
+        disputed = any(one for one, _ in conflicts)
+        large = spans[0] if decide.level(confidence) and not disputed else None
         return Answered(
             question=self.question,
             asked=asked.text,
-            text=decide.answer_text(made, conflicts, not_covered),
-            confidence=min(_probability(one, made) or 0.0 for one in covered),
-            short_answer=answers[0].text if answers[0] else None,
+            text=answer_text(made, conflicts, not_covered),
+            confidence=confidence,
+            short_answer=large.short if large else None,
             quotes=tuple(made),
             conflicts=conflicts,
             not_covered=not_covered,
@@ -373,40 +389,6 @@ def _keep_current(hit: NodeWithScore, current: Mapping[str, str]) -> bool:
     if names := _current_names(hit, current):
         hit.node.metadata["document"], *hit.node.metadata["also_in"] = names
     return bool(names)
-
-
-def _held(hit: NodeWithScore, quote: Quote) -> str | None:
-    """The hit's answer where it stands in the quote or an identical one; the whole quote where the hit names none."""
-    node: Any = hit.node
-    span = node.metadata.get("span")
-    places: list[Quote | Place] = [quote, *quote.also_at]
-    for place in places:
-        if place.document != node.metadata["document"]:
-            continue
-        if span and place.start <= span[0] and span[1] <= place.end:
-            return str(node.text[span[0] - node.start_char_idx : span[1] - node.start_char_idx])
-        if not span and node.start_char_idx <= place.start < node.end_char_idx:
-            return quote.text
-    return None
-
-
-def _answer_in(quote: Quote, decisions: Sequence[Decision]) -> decide.Span | None:
-    """What the quote was made for: the answer of the most probable passage, and of which part."""
-    found = [
-        (probability, number, text)
-        for number, decision in enumerate(decisions)
-        for hit, probability in decision.chosen
-        if hit.node.metadata.get("span") and (text := _held(hit, quote))
-    ]
-    if not found:
-        return None
-    _, part, text = max(found, key=lambda one: one[0])
-    return decide.Span(part, text)
-
-
-def _probability(decision: Decision, made: Sequence[Quote]) -> float | None:
-    """That the quotes answer this part: of the best passage whose answer is quoted, None where none is."""
-    return max((p for hit, p in decision.chosen if any(_held(hit, quote) for quote in made)), default=None)
 
 
 def _hit(hit: NodeWithScore, part: int) -> Hit:

@@ -22,9 +22,16 @@ from qa.terminal import terminal_progress, visible, visible_json, visible_name
 if TYPE_CHECKING:
     from qa.assistant import Assistant
     from qa.indexing import Changes
+    from qa.store import Holdings
 
 F = TypeVar("F", bound=Callable[..., Any])
 REFUSED = 3  # exit code of `ask`
+
+
+class _WrongUse(click.ClickException):
+    """One line and the exit code of wrong use, without the usage lines of `click.UsageError`."""
+
+    exit_code = 2
 
 
 class _Group(click.Group):
@@ -101,13 +108,14 @@ def index(watch: bool, docs: Path | None, store: Path | None) -> None:
     from qa.following import follow
 
     click.echo(f"Watching {visible_name(folder)}; Ctrl-C ends it.", err=True)
-    follow(
-        assistant.store,
-        lambda: assistant.refresh(terminal_progress()),
-        stop=threading.Event(),
-        refreshed=lambda changes: _report(assistant, changes),
-        failed=lambda line: click.echo(f"{visible_name(line)} (trying again)", err=True),
-    )
+    with assistant.store.held():
+        follow(
+            assistant.store,
+            lambda: assistant.refresh(terminal_progress()),
+            stop=threading.Event(),
+            refreshed=lambda changes: _report(assistant, changes),
+            failed=lambda line: click.echo(f"{visible_name(line)} (trying again)", err=True),
+        )
 
 
 @main.command()
@@ -162,14 +170,29 @@ def backup(target: Path, docs: Path | None, store: Path | None) -> None:
 
 
 @main.command()
+@click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can answer.")
 @_folder_options
-def forget(docs: Path | None, store: Path | None) -> None:
-    """Erase the store of a folder, uploads and conversations included. The documents themselves are not touched."""
-    from qa.store import forget_store
+def forget(yes: bool, docs: Path | None, store: Path | None) -> None:
+    """Erase the store of a folder, uploads and conversations included. The documents themselves are not touched.
+
+    Names what would go and asks first. Refuses while a chat uses the store.
+    """
+    from qa.store import forget_store, holdings
 
     folder = docs or default_docs()
     place = store or from_environment().store_for(folder)
-    click.echo(visible_name(f"Erased {place}." if forget_store(place) else f"There is no store at {place}."))
+    held = holdings(place)
+    if held is None:
+        click.echo(visible_name(f"There is no store at {place}."))
+        return
+    what = visible_name(f"{_held(held)} in {place}")
+    if not yes:
+        if not (sys.stdin and sys.stdin.isatty()):
+            raise _WrongUse(f"this would erase {what}; pass --yes to do so.")
+        if not click.confirm(f"Erase {what}? Nothing can bring back uploads and conversations.", err=True):
+            raise click.ClickException("nothing was erased.")
+    forget_store(place)
+    click.echo(f"Erased {what}.")
 
 
 def _open(docs: Path | None, store: Path | None) -> "Assistant":
@@ -191,6 +214,17 @@ def _report(assistant: "Assistant", changes: "Changes") -> None:
     )
     click.echo(f"{len(assistant.documents())} documents: {', '.join(counts)}, {changes.embedded} passages embedded.")
     _name_skipped(changes.skipped)
+
+
+def _held(held: "Holdings") -> str:
+    """What a store holds, in words: "12 documents indexed, 1 upload, 0 conversations, 3.4 MB"."""
+    counts = ((held.documents, "document", " indexed"), (held.uploads, "upload", ""))
+    parts = [
+        f"{count:,} {what}{'' if count == 1 else 's'}{more}"
+        for count, what, more in (*counts, (held.conversations, "conversation", ""))
+        if count is not None
+    ]
+    return ", ".join([*parts, f"{held.bytes / 1e6:,.1f} MB"])
 
 
 def _name_skipped(skipped: Iterable[Skipped]) -> None:

@@ -28,11 +28,10 @@ class Config:
     keyword_hits: int = 30
     fused_hits: int = 12
     read_hits: int = 8  # of them: the rest holds an answer too seldom to be worth half as much time again
-    threshold: float = 0.461
+    threshold: float | None = None
     """Answer when the calibrated probability that the quotes answer reaches this; only quotes that reach it are shown.
 
-    Where balanced accuracy (answerable questions answered right, the others refused) is highest on the half of SQuAD
-    2.0, as one open collection, that the calibration was fitted on: `python -m eval.calibrate` prints it.
+    None: the one that was fitted for the reader.
     """
 
     def store_for(self, docs: Path) -> Path:

@@ -1,18 +1,22 @@
-"""Readings → covered or not (calibrated), which passages to quote, and which quotes disagree. Pure functions."""
+"""Readings → covered or not (calibrated), which passages to quote, and how sure that is. Pure functions."""
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llama_index.core.schema import NodeWithScore
 
 from qa import words
-from qa.schema import Quote, Reason
+from qa.schema import Reason
 
 NEAR_COSINE = 0.3  # a passage comes near the question with this cosine …
 NEAR_COVERAGE = 0.5  # … or with this share of the question's content words
-ALIKE = 0.5  # statements that share this much of the shorter one's content words speak of the same thing
+LEVELS = (  # from this probability on, in words
+    (0.9, "Very likely right"),
+    (0.7, "Likely right"),
+    (0.5, "More likely right than not"),
+)
+UNSURE = "Uncertain: read the source"
 
 REFUSALS: dict[Reason, str] = {
     "empty_question": "There is no question. Ask something that the documents may answer.",
@@ -41,6 +45,11 @@ class Calibration:
         score = min(max(score, 1e-6), 1 - 1e-6)
         z = self.slope * math.log(score / (1 - score)) + self.intercept
         return 1 / (1 + math.exp(-max(min(z, 50.0), -50.0)))
+
+
+def level(confidence: float) -> int:
+    """How many of LEVELS the probability reaches; 0: the answer is marked uncertain."""
+    return sum(confidence >= least for least, _ in LEVELS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,109 +89,7 @@ def _is_near(part: str, hit: NodeWithScore) -> bool:
     return bool(asked) and len(asked & said) / len(asked) >= NEAR_COVERAGE
 
 
-def answer_text(quotes: Sequence[Quote], conflicts: Sequence[tuple[int, int]], not_covered: Sequence[str]) -> str:
-    """What a person reads: each quote with its mark, then what disagrees and what is left open."""
-    lines = [f"“{quote.text}” [{number}]" for number, quote in enumerate(quotes, 1)]
-    for one, other in conflicts:
-        lines.append(f"[{other}] contradicts the question." if not one else f"[{one}] and [{other}] disagree.")
-    lines += [f"Not covered by the documents: {part}" for part in not_covered]
-    return "\n".join(lines)
-
-
 def refusal_text(reason: Reason, request: str | None, nearest: int) -> str:
     """What a person reads when there is no answer."""
     text = REQUESTS[request] if reason == "unsupported_request" and request else REFUSALS[reason]
     return text + (" The nearest passages are shown; they are not an answer." if nearest else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """An answer inside a quote, word for word, and the number of the part of the question that it answers."""
-
-    part: int
-    text: str
-
-
-def find_conflicts(
-    question: str, quotes: Sequence[Quote], answers: Sequence[Span | None] = ()
-) -> tuple[tuple[int, int], ...]:
-    """Pairs of quote numbers (from 1; 0 is the question) that give different values for the same thing.
-
-    `answers` are what the quotes were made for, None where one has none of its own.
-    """
-    texts = [question, *(quote.text for quote in quotes)]
-    spans = [None, *answers, *[None] * (len(quotes) - len(answers))]
-    return tuple(
-        (one, other)
-        for one in range(len(texts))
-        for other in range(one + 1, len(texts))
-        if _answers_differ(texts[one], spans[one], texts[other], spans[other]) or disagree(texts[one], texts[other])
-    )
-
-
-def _answers_differ(one: str, answer: Span | None, other: str, other_answer: Span | None) -> bool:
-    """Whether two answers to the same part give different numbers of the same unit.
-
-    That both were read as answers to it stands for their speaking of the same thing, unless the statements around
-    them name different years, or different names on both sides.
-    """
-    if not answer or not other_answer or answer.part != other_answer.part:
-        return False
-    if _means_another(one, answer.text, other, other_answer.text):
-        return False
-    values, other_values = words.numbers(answer.text), words.numbers(other_answer.text)
-    units, other_units = _units_of(values, one), _units_of(other_values, other)
-    comparable = bool(units & other_units) or not (units or other_units)
-    return bool(values and other_values) and not values & other_values and comparable
-
-
-def _units_of(values: set[float], text: str) -> set[str]:
-    """The units that the text gives these values in."""
-    return {unit for unit, given in _units(text).items() if given & values}
-
-
-def _means_another(one: str, answer: str, other: str, other_answer: str) -> bool:
-    named, other_named = _name_words(one) - _name_words(answer), _name_words(other) - _name_words(other_answer)
-    years, other_years = words.years(one) - words.years(answer), words.years(other) - words.years(other_answer)
-    return bool(named - other_named and other_named - named) or bool(years and other_years and not years & other_years)
-
-
-def disagree(one: str, other: str) -> bool:
-    """Whether two statements of the same thing name different numbers of the same unit, or different dates.
-
-    Different years, or different names on both sides, mean two things rather than one that is disputed.
-    """
-    named, other_named = _name_words(one), _name_words(other)
-    years, other_years = words.years(one), words.years(other)
-    if (named - other_named and other_named - named) or (years and other_years and not years & other_years):
-        return False
-    said, other_said = _statement(one), _statement(other)
-    if not said or not other_said or len(said & other_said) / min(len(said), len(other_said)) < ALIKE:
-        return False
-    units, other_units = _units(one), _units(other)
-    return any(not units[unit] & other_units[unit] for unit in units.keys() & other_units.keys())
-
-
-def _statement(text: str) -> set[str]:
-    return {word for word in words.content_words(text) if not word[0].isdigit()}
-
-
-def _name_words(text: str) -> set[str]:
-    return {word for name in words.names(text) for word in words.content_words(name)}
-
-
-_QUANTITY = re.compile(
-    r"(?P<sign>[$€£¥])?(?P<number>\d[\d.,]*)(?:\s?(?P<percent>%|percent\b|per cent\b))?"
-    r"(?P<after>(?:[\s-]+[^\W\d]+){0,3})"
-)
-
-
-def _units(text: str) -> dict[str, set[float]]:
-    """Unit (currency sign, percent, or one of the three words behind a number) → the values given in it."""
-    units: dict[str, set[float]] = {}
-    for match in _QUANTITY.finditer(text):
-        values = words.numbers(match[0]) - {float(year) for year in words.years(match["number"])}
-        named = [match["sign"]] if match["sign"] else ["%"] if match["percent"] else words.content_words(match["after"])
-        for unit in named:
-            units.setdefault(unit, set()).update(values)
-    return {unit: values for unit, values in units.items() if values}

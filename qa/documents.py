@@ -1,6 +1,5 @@
-"""Folder → files → `Document`: listing, decoding, title and date; `qa.formats` reads each format's structure."""
+"""Folder → files → `Document`: listing, decoding, title; `qa.formats` reads each format's structure."""
 
-import datetime
 import hashlib
 import os
 import re
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
+from qa.dates import iso_date, stated_date
 from qa.errors import DocumentError, FolderError, UnreadableError
 from qa.formats import READERS, Extract, extract
 from qa.schema import Document, Skipped
@@ -17,34 +17,6 @@ from qa.schema import Document, Skipped
 IGNORE_FILE = ".qaignore"
 TITLE_CHARS = 120
 LINK_OUT = "a link out of the folder is not followed"
-LABEL_CHARS = 1000  # how far down a labelled date may stand
-
-_MONTHS = "january february march april may june july august september october november december".split()
-_MONTH = "(?P<{0}>" + "|".join(f"{m[:3]}(?:{m[3:]})?" for m in _MONTHS) + r"|sept)\.?"
-_YEAR = r"(?:1\d|20)\d\d"
-_DATE = re.compile(  # one space in the pattern is white space in a line
-    (
-        r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,? )?(?:the )?"
-        rf"(?:(?P<iso>{_YEAR}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?)?)"
-        rf"|(?P<day1>\d{{1,2}})(?:st|nd|rd|th)?(?: of)?(?: |-){_MONTH.format('month1')},?(?: |-)(?P<year1>{_YEAR})"
-        rf"|{_MONTH.format('month2')} (?:(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?,? )?(?P<year2>{_YEAR}))"
-        r"(?![\d-]|\.\d|(?: )?(?:[–/]|to\b|until\b)(?: )?\d)"  # a span of time is not a date
-    ).replace(" ", r"[ \t\xa0]+"),
-    re.IGNORECASE,
-)
-_LABEL = re.compile(
-    r"(?:^|(?<=\r))[ \t*_>#(\[|-]{0,8}"
-    r"(?:date(?: of (?:issue|publication))?|dated|(?:first )?published|(?:publication|release) date|posted|released"
-    r"|(?:last )?(?:updated|modified|revised|reviewed)|issued|effective(?: date)?|valid from|as of)\b"
-    r"(?: on\b| from\b)?[ \t*_]*(?P<colon>[:=|])?[ \t*_]*",
-    re.IGNORECASE | re.MULTILINE,
-)
-# What may stand behind a date whose label has no colon. Anything else is a sentence that begins like a label.
-_LINE_END = re.compile(
-    r"(?:T[\d:.]+Z?|,?[ \t]+(?:at )?\d{1,2}[:.]\d\d\b[^\r\n]{0,12})?[ \t*_)\].;,]*"
-    r"(?:[|·•–—][^\r\n]*|by\b[^\r\n]{0,60})?(?=[\r\n]|\Z)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +92,7 @@ def read_document(file: File, *, max_file_mb: float) -> Document:
         text=found.text,
         sha256=text_sha256(found.text),
         title=shorten(found.title or _first_heading(found) or _first_line(found) or file.name),
-        date=next(filter(None, map(iso_date, found.dates)), None) or labelled_date(found.text[found.body :]),
+        date=next(filter(None, map(iso_date, found.dates)), None) or stated_date(found.text[found.body :]),
         pages=found.pages,
         encoding=found.encoding,
         blocks=found.blocks,
@@ -131,40 +103,6 @@ def read_document(file: File, *, max_file_mb: float) -> Document:
 def text_sha256(text: str) -> str:
     """Hex sha256 of the text in UTF-8."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def iso_date(text: str) -> str | None:
-    """The date that `text` begins with, as ISO, partial dates kept partial; None where there is none."""
-    return _iso(_DATE.match(text.strip()))
-
-
-def labelled_date(text: str) -> str | None:
-    """The first date that stands behind a label ("Date:", "Published on", …) at the start of one of the first lines."""
-    for label in _LABEL.finditer(text, 0, LABEL_CHARS):
-        match = _DATE.match(text, label.end())
-        date = _iso(match)
-        # "Issued: 1500 shares" is not a year; "date 2024-05" needs no colon, as no sentence begins so.
-        named = label["colon"] or label[0].strip(" \t*_>#([|-").lower() == "date"
-        plain = named and date and len(date) > len("2024")
-        if match and date and (plain or _LINE_END.match(text, match.end())):
-            return date
-    return None
-
-
-def _iso(match: re.Match[str] | None) -> str | None:
-    if match is None:
-        return None
-    date = match["iso"]
-    if date is None:
-        month = (match["month1"] or match["month2"]).lower()
-        number = next(number for number, name in enumerate(_MONTHS, 1) if name.startswith(month[:3]))
-        day = match["day1"] or match["day2"]
-        date = f"{match['year1'] or match['year2']}-{number:02}" + (f"-{int(day):02}" if day else "")
-    try:
-        datetime.date.fromisoformat(date + "-01-01"[len(date) - 4 :])
-    except ValueError:  # 30 February
-        return None
-    return str(date)
 
 
 def shorten(text: str, chars: int = TITLE_CHARS) -> str:

@@ -13,13 +13,24 @@ QAError
 └── ReplayError        a trace cannot be replayed, because something has changed
 """
 
+_ASK_THE_OWNER = "the person who runs this chat finds the reason in its terminal."
+
 
 class QAError(Exception):
-    """Root of all errors raised on purpose; `str(error)` is one line for a person."""
+    """Root of all errors raised on purpose; `str(error)` is one line for the person who runs the program."""
+
+    @property
+    def public(self) -> str:
+        """The line for a person who uses a chat that is served: it names no path of the server."""
+        return str(self)
 
 
 class FolderError(QAError):
     """The documents folder is missing, unreadable or not a folder."""
+
+    @property
+    def public(self) -> str:
+        return f"The documents folder cannot be read now; {_ASK_THE_OWNER}"
 
 
 class DocumentError(QAError):
@@ -33,17 +44,33 @@ class UnreadableError(DocumentError):
 class StoreError(QAError):
     """The store cannot be opened, read or written."""
 
+    @property
+    def public(self) -> str:
+        return f"The index cannot be used now; {_ASK_THE_OWNER}"
+
 
 class StoreBusy(StoreError):
     """Another process is writing to the store."""
+
+    @property
+    def public(self) -> str:
+        return "Another process is changing the index; try again when it has finished."
 
 
 class StoreDamaged(StoreError):
     """The data in the store's database are damaged and must be rebuilt."""
 
+    @property
+    def public(self) -> str:
+        return "The index is damaged; the person who runs this chat can rebuild it with `qa check`."
+
 
 class ModelError(QAError):
     """Packaged weights are missing or damaged."""
+
+    @property
+    def public(self) -> str:
+        return f"The packaged models cannot be used; {_ASK_THE_OWNER}"
 
 
 class QuestionError(QAError):

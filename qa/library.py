@@ -32,7 +32,7 @@ from qa.errors import StoreError
 from qa.schema import Chunk, Document, DocumentInfo, Sentence, Skipped
 from qa.words import FUNCTION_WORDS
 
-VERSION = "6"  # part of the store's fingerprint: raise it when tables, or what names a content, change
+VERSION = "7"  # part of the store's fingerprint: raise it when tables change, or a content's name, title or date
 COMMON_SHARE = 0.05  # a term in more of the chunks than this costs more than it tells …
 COMMON_CHUNKS = 2000  # … where it is in at least so many
 RARE_TERMS = 3  # kept when all of a question's terms are common

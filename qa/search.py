@@ -1,4 +1,4 @@
-"""Hybrid retrieval: two `BaseRetriever`s, dense and keyword, and reciprocal rank fusion of what they find.
+"""Hybrid retrieval: two `BaseRetriever`s, dense and keyword, and weighted reciprocal rank fusion of what they find.
 
 A hit is a `NodeWithScore` whose `TextNode` holds the chunk's id, text and offsets; its metadata are plain
 data: document, also_in, content, title, date, sha256, sentences [[start, end, kind]…] and scores by stage.
@@ -14,7 +14,9 @@ from qa.library import Library, Passage
 from qa.vectors import Vectors
 
 EXACT_CHUNKS = 5000  # a filter that leaves fewer is scored exactly instead of through the HNSW graph
-RANK_CONSTANT = 60  # of reciprocal rank fusion (Cormack, Clarke, Büttcher 2009)
+RANK_CONSTANT = 5  # of reciprocal rank fusion (Cormack, Clarke, Büttcher 2009): a first place counts for much
+DENSE_WEIGHT = 1.5  # of the dense ranking; the keyword ranking has 1
+# Both were chosen by recall@8 on the benchmarks' development halves: `qa-eval benchmark ownwords PATH` prints it.
 _SHOWN_TO_MODELS = ("title", "date")
 
 
@@ -65,28 +67,47 @@ class DenseRetriever(BaseRetriever):
 
 
 class HybridRetriever(BaseRetriever):
-    """Reciprocal rank fusion of several retrievers, best first; ties by document and place."""
+    """Fuses the dense and the keyword ranking, best first; the first of each ranking is among the first `read`."""
 
-    def __init__(self, retrievers: Sequence[BaseRetriever], *, limit: int) -> None:
+    def __init__(self, dense: BaseRetriever, keyword: BaseRetriever, *, limit: int, read: int) -> None:
         super().__init__()
-        self._retrievers, self._limit = retrievers, limit
+        self.dense, self.keyword, self._limit, self._read = dense, keyword, limit, read
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return fuse([retriever.retrieve(query_bundle) for retriever in self._retrievers], limit=self._limit)
+        dense, keyword = self.dense.retrieve(query_bundle), self.keyword.retrieve(query_bundle)
+        fused = fuse([(dense, DENSE_WEIGHT), (keyword, 1.0)])
+        return firsts_within(fused, [dense, keyword], self._read)[: self._limit]
 
 
-def fuse(rankings: Sequence[Sequence[NodeWithScore]], *, limit: int) -> list[NodeWithScore]:
-    """score(node) = sum over rankings of 1 / (RANK_CONSTANT + rank), rank from 1; at most `limit`, best first."""
+def fuse(rankings: Sequence[tuple[Sequence[NodeWithScore], float]]) -> list[NodeWithScore]:
+    """score(node) = sum over (ranking, weight) of weight / (RANK_CONSTANT + rank), rank from 1; best first.
+
+    Ties are ordered by document and place.
+    """
     fused: dict[str, NodeWithScore] = {}
-    for ranking in rankings:
+    for ranking, weight in rankings:
         for rank, hit in enumerate(ranking, 1):
             known = fused.setdefault(hit.node.node_id, NodeWithScore(node=hit.node, score=0.0))
-            known.score = (known.score or 0.0) + 1 / (RANK_CONSTANT + rank)
+            known.score = (known.score or 0.0) + weight / (RANK_CONSTANT + rank)
             known.node.metadata["scores"] = {**known.node.metadata["scores"], **hit.node.metadata["scores"]}
     for hit in fused.values():
         hit.node.metadata["scores"]["fused"] = round(hit.score or 0.0, 6)
-    best = sorted(fused.values(), key=lambda hit: (-(hit.score or 0.0), hit.node.metadata["document"], _start(hit)))
-    return best[:limit]
+    return sorted(fused.values(), key=lambda hit: (-(hit.score or 0.0), hit.node.metadata["document"], _start(hit)))
+
+
+def firsts_within(
+    fused: Sequence[NodeWithScore], rankings: Sequence[Sequence[NodeWithScore]], count: int
+) -> list[NodeWithScore]:
+    """The fused hits, each ranking's first one moved up, where it has to be, to be among the first `count`.
+
+    A passage that one way finds by far, and the other not at all, would else lose to those that both ways find.
+    """
+    first_ids = {ranking[0].node.node_id for ranking in rankings if ranking}
+    firsts = [(place, hit) for place, hit in enumerate(fused) if hit.node.node_id in first_ids]
+    ordered = [hit for hit in fused if hit.node.node_id not in first_ids]
+    for number, (place, hit) in enumerate(firsts):
+        ordered.insert(min(place, count - len(firsts) + number), hit)
+    return ordered
 
 
 def _start(hit: NodeWithScore) -> int:

@@ -6,12 +6,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
 
 from qa import chunks, embed
-from qa.disk import disk_error
+from qa.disk import disk_error, held
 from qa.errors import FolderError, StoreError
 from qa.library import VERSION as LIBRARY_VERSION
 from qa.library import Library
@@ -20,6 +21,7 @@ from qa.vectors import Vectors, hold
 log = logging.getLogger(__name__)
 
 FIRST_RUN_WAIT_S = 600.0
+HELD_WAIT_S = 5.0  # for others that begin to serve the store at the same time, or end erasing it
 LIBRARY = "library.sqlite"
 LIBRARY_NAMES = (LIBRARY, f"{LIBRARY}-wal", f"{LIBRARY}-shm")
 UPLOADS = "uploads/"  # what the path of an uploaded document begins with
@@ -27,7 +29,9 @@ INCOMING = "incoming"  # the folder of files on their way in; nothing in it is i
 UPLOADERS = "uploaders.json"  # who uploaded what
 PERSONAL = ("uploads", UPLOADERS, "conversations")  # what nothing else could bring back
 VECTOR_NAMES = ("vectors", "vectors.lock", "vectors.state")
-STORE_NAMES = frozenset((*LIBRARY_NAMES, *VECTOR_NAMES, *PERSONAL, "writer.lock", INCOMING))
+HELD = "held.lock"  # shared by the processes that serve the store, taken alone by whoever erases it
+HELD_NAMES = (HELD, f"{HELD}-journal")
+STORE_NAMES = frozenset((*LIBRARY_NAMES, *VECTOR_NAMES, *PERSONAL, "writer.lock", *HELD_NAMES, INCOMING))
 
 
 class Store:
@@ -51,6 +55,13 @@ class Store:
         """Be the one writer, in this thread and among all processes; raises StoreBusy."""
         busy = f"another process is indexing into {self.path}; wait until it has finished."
         with hold(self._lock, wait_s=wait_s, busy=busy):
+            yield
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Inside, `forget_store` refuses to erase the store. The system ends it with the process, kill -9 included."""
+        busy = f"{self.path} is being erased; start again when that has ended."
+        with held(self.path / HELD, alone=False, wait_s=HELD_WAIT_S, busy=busy):
             yield
 
     def file(self, name: str) -> Path:
@@ -84,30 +95,81 @@ def fingerprint() -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What erasing a store would take away; `documents` is None where the library cannot be read."""
+
+    documents: int | None
+    uploads: int
+    conversations: int
+    bytes: int
+
+
+def holdings(path: Path) -> Holdings | None:
+    """What is in a store that could be erased now; None where there is no store.
+
+    Raises StoreBusy where another process uses it, StoreError for a folder that is not a store.
+    """
+    with _erasable(path) as place:
+        if place is None:
+            return None
+        try:
+            library = Library(place / LIBRARY)
+            try:
+                documents = len(library.signatures())
+            finally:
+                library.close()
+        except StoreError:  # damaged, or of another version
+            documents = None
+        files = [one for one in place.rglob("*") if one.is_file() and not one.is_symlink()]
+        return Holdings(
+            documents=documents,
+            uploads=sum(1 for one in files if one.parent == place / "uploads"),
+            conversations=sum(1 for one in (place / "conversations").glob("*/*.json")),
+            bytes=sum(one.stat().st_size for one in files),
+        )
+
+
 def forget_store(path: Path) -> bool:
     """Erase a store; False where there is none. Raises StoreBusy, or StoreError for a folder that is not a store.
 
     The library goes last: a folder that has one is a store, also after half of this.
     """
-    place = Path(os.path.realpath(path))  # `resolve` raises for a loop of links, before Python 3.13
-    try:
-        if not place.exists():
+    with _erasable(path) as place:
+        if place is None:
             return False
-        foreign = foreign_names(place)
-        if foreign or not (place / LIBRARY).exists():
-            held = f" (it holds {foreign[0]})" if foreign else ""
-            raise StoreError(f"{path} is not a store{held}; nothing was erased.")
-        busy = f"another process is indexing into {path}; nothing was erased."
-        with hold(FileLock(place / "writer.lock"), wait_s=0, busy=busy):
+        try:
             Vectors(place / "vectors").destroy()  # waits for who reads them
             for one in sorted(place.iterdir(), key=lambda one: one.name == LIBRARY):
                 shutil.rmtree(one) if one.is_dir() and not one.is_symlink() else one.unlink()
-        place.rmdir()
-        if path.is_symlink():
-            path.unlink()
+            place.rmdir()
+            if path.is_symlink():
+                path.unlink()
+        except OSError as error:
+            raise disk_error(error, path) from None
+    return True
+
+
+@contextmanager
+def _erasable(path: Path) -> Iterator[Path | None]:
+    """Inside, no other process serves the store or writes to it; gives its real place, None where there is no store."""
+    place = Path(os.path.realpath(path))  # `resolve` raises for a loop of links, before Python 3.13
+    try:
+        there = place.exists()
+        foreign = foreign_names(place) if there else []
     except OSError as error:
         raise disk_error(error, path) from None
-    return True
+    if not there:
+        yield None
+        return
+    if foreign or not (place / LIBRARY).exists():
+        found = f" (it holds {foreign[0]})" if foreign else ""
+        raise StoreError(f"{path} is not a store{found}; nothing was erased.")
+    indexing = f"another process is indexing into {path}; nothing was erased."
+    serving = f"a chat or `qa index --watch` uses {path}; end it first. Nothing was erased."
+    writer = FileLock(place / "writer.lock")
+    with held(place / HELD, alone=True, wait_s=0, busy=serving), hold(writer, wait_s=0, busy=indexing):
+        yield place
 
 
 def foreign_names(path: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from snowballstemmer.english_stemmer import EnglishStemmer
 
@@ -20,6 +20,24 @@ FUNCTION_WORDS = frozenset(
         " you your yours yourself tell know say said says give find show explain describe mean exactly actually"
     ).split()
 )
+_FAMILIES = (  # words for the same thing: by some people ask, by others columns are headed
+    "cost price fee charge rate fare tariff pay paid expensive cheap amount eur euro usd gbp pound dollar",
+    "long length",
+    "high tall height",
+    "wide broad width breadth",
+    "deep depth",
+    "heavy weigh weight kg",
+    "large big size area",
+    "fast speed",
+    "old age",
+    "who name person contact",
+    "when date day time",
+    "where place location address room",
+    "phone telephone call extension",
+    "mean meaning stand",
+)
+_ASKING = frozenset("who when where".split())  # function words that say what is asked for
+_HOW_MUCH = re.compile(r"\bhow much (?:is|are|was|were|for)\b", re.IGNORECASE)
 NEGATIONS = re.compile(
     r"\b(?:not|no|never|none|neither|nor|nobody|nothing|nowhere|unless|except(?:ing|ed)?|excluding|without|cannot|only"
     r"|provided|other than|save for|apart from|subject to|however|but|although|though|if|hardly|barely|rarely"
@@ -61,6 +79,14 @@ _SCALE_AFTER = re.compile(r"(?P<gap>[\s-]*)(?P<scale>hundred|thousand|million|bi
 _TWO_DIGITS = rf"(?:(?:{'|'.join(_TENS[1:])})(?: (?:{'|'.join(_ONES)}))?|ten|{'|'.join(_TEENS)})"
 _UP_TO_99 = rf"(?:{_TWO_DIGITS}|{'|'.join(_ONES)}|zero)"
 _SCALED = rf"(?: (?:{'|'.join(_SCALES)}))"
+_ORDINALS = {
+    word: value
+    for value, word in enumerate(
+        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth"
+        " fifteenth sixteenth seventeenth eighteenth nineteenth twentieth".split(),
+        1,
+    )
+}
 _PHRASE = re.compile(
     rf"\b(?:(?P<century>{'|'.join(_TEENS)}|twenty) (?P<year>{_TWO_DIGITS})"
     rf"|(?:{_UP_TO_99}|half an?|an?){_SCALED}+(?:(?: and)? {_UP_TO_99}\b{_SCALED}*)*|{_UP_TO_99})\b"
@@ -88,6 +114,19 @@ def words(text: str) -> list[str]:
 def content_words(text: str) -> list[str]:
     """The stemmed words in order, without function words and single letters."""
     return [stem(word) for word in words(text) if word not in FUNCTION_WORDS and (len(word) > 1 or word.isdigit())]
+
+
+def asked_for(text: str) -> set[str]:
+    """The content words of a question or a column's name; words for the same thing (costs, price) as one of them."""
+    asking = [word for word in words(text) if word in _ASKING]
+    asking += ["cost"] if _HOW_MUCH.search(text) else []
+    return {_families().get(word, word) for word in (*content_words(text.replace("-", " ")), *map(stem, asking))}
+
+
+@cache
+def _families() -> dict[str, str]:
+    """Stem → the first word of its family."""
+    return {stem(word): family.split()[0] for family in _FAMILIES for word in family.split()}
 
 
 @lru_cache(maxsize=100_000)
@@ -135,6 +174,18 @@ def _spelled(tokens: list[str]) -> set[float]:
         elif match[0] != "one":
             found.add(_sum(match[0]))
     return found
+
+
+def in_digits(text: str) -> str:
+    """The folded text with its number words in digits: "twenty-five days" → "25 days"."""
+    return _PHRASE.sub(
+        lambda match: match[0] if match["century"] else f"{_sum(match[0]):g}", fold(text.replace("-", " "))
+    )
+
+
+def ordinals(text: str) -> set[float]:
+    """The values of the ordinals in words: "the fifth day" has 5."""
+    return {float(_ORDINALS[word]) for word in words(text) if word in _ORDINALS}
 
 
 def _sum(phrase: str) -> float:

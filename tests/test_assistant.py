@@ -146,7 +146,7 @@ def test_each_part_has_its_own_probability_and_answer(open_folder: Opener) -> No
     assistant.reader = Words(words={"sauna twelve": 0.99, "pool six": 0.95})
     both = assistant.ask(question)
     assert isinstance(both, Answered)
-    assert (both.short_answer, both.not_covered, both.conflicts) == ("twelve", (), ())
+    assert (both.short_answer, both.not_covered, both.conflicts) == ("twelve euros", (), ())
     assert both.confidence == pytest.approx(0.95)
     assert [round(quote.score, 2) for quote in both.quotes] == [0.99, 0.95]
     assert "Prices › Sauna" in assistant.reader.headings

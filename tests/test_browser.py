@@ -435,9 +435,14 @@ def test_retry_edit_rate_comment_copy(page: Page) -> None:
     page.get_by_label("Comment on this answer").fill("just right")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("The comment is saved.")).to_be_visible()
-    page.get_by_role("button", name="Copy the answer").click()
-    expect(page.get_by_role("button", name="Copy the answer")).to_have_text("Copied")
-    assert "Mondays" in page.evaluate("navigator.clipboard.readText()")
+    for name, copied in (
+        ("as text", "“The pool is closed on Mondays.”\n[1] pool.txt"),
+        ("as Markdown", "> The pool is closed on Mondays.\n>\n> [1] pool.txt"),
+    ):
+        page.get_by_role("button", name=f"Copy the answer with its sources, {name}").click()
+        expect(page.get_by_role("button", name="Copied", exact=True)).to_have_text("Copied")
+        assert copied in page.evaluate("navigator.clipboard.readText()")
+        expect(page.get_by_role("button", name="Copied", exact=True)).to_have_count(0)
     rated = page.evaluate("fetch('conversations/rated.jsonl').then(r => r.text())")
     assert '"note": "just right"' in rated
 

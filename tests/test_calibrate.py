@@ -1,14 +1,16 @@
 """Fitting the confidence: the threshold's arithmetic by hand, and one number in two places that must agree."""
 
 import json
+import math
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from eval.benchmark import Asked, Question
-from eval.calibrate import balanced, calibrated, cautious, threshold_of
-from qa.config import Config, from_environment
+from eval.calibrate import balanced, calibrated, cautious, logit_of, threshold_of, write
 from qa.decide import Calibration
-from qa.reader.reader import MODEL
+from qa.reader.reader import FILES, MODEL, load_calibration
 
 GOLD = (("a", 0, 10),)
 ELSEWHERE = (("a", 20, 30),)
@@ -40,7 +42,7 @@ def test_the_threshold_has_the_highest_balanced_accuracy() -> None:
     rows = [asked(0.9, right=True), no(0.8), asked(0.7, right=True), asked(0.6, right=False), no(0.5), no(0.4)]
     assert balanced(rows, 0.7) == pytest.approx((2 / 3 + 2 / 3) / 2)
     assert balanced(rows, 0.9) == pytest.approx((1 / 3 + 1) / 2)
-    assert threshold_of(rows) == 0.6  # as at 0.7 and 0.9: the smallest of equals
+    assert threshold_of([rows]) == 0.6  # as at 0.7 and 0.9: the smallest of equals
 
 
 def test_calibration_keeps_the_order_and_takes_the_best_quote() -> None:
@@ -51,8 +53,29 @@ def test_calibration_keeps_the_order_and_takes_the_best_quote() -> None:
     assert made.quoted == two.quoted
 
 
-def test_the_threshold_in_use_is_the_one_that_was_fitted() -> None:
+def test_both_samples_count_the_same_whatever_their_numbers() -> None:
+    few = [asked(0.9, right=True), asked(0.3, right=False)]
+    many = [asked(0.5, right=True)] * 20 + [Asked(NO, 0.4, ELSEWHERE, (0.4,), None, False)] * 20
+    assert threshold_of([few, many]) == 0.5  # at 0.9, as few alone have it, many lose half
+    assert threshold_of([few * 10, many]) == threshold_of([few * 30, many]) == 0.5
+
+
+def test_the_logit_behind_a_probability_is_found_again() -> None:
+    for score in (0.01, 0.3, 0.9):
+        calibration = {"slope": 1.3, "intercept": -0.4}
+        assert logit_of(Calibration(**calibration)(score), calibration) == pytest.approx(math.log(score / (1 - score)))
+
+
+def test_a_calibration_is_written_with_its_sum_and_leaves_no_part_behind(tmp_path: Path) -> None:
+    for name in FILES:
+        (tmp_path / name).write_text("{}", encoding="utf-8")
+    write({"slope": 2.0, "intercept": -1.0, "threshold": 0.5}, tmp_path)
+    assert load_calibration(tmp_path) == {"slope": 2.0, "intercept": -1.0, "threshold": 0.5}
+    assert {one.name for one in tmp_path.iterdir()} == {*FILES, "SHA256SUMS"}
+
+
+def test_the_threshold_in_use_is_the_one_that_was_fitted(seeds: Any) -> None:
     card = json.loads((MODEL / "calibration.json").read_text("utf-8"))
     assert card["fitted_on"]["half"] == 1
     assert card["slope"] > 0
-    assert Config.__dataclass_fields__["threshold"].default == card["threshold"] == from_environment().threshold
+    assert seeds.threshold == load_calibration()["threshold"] == card["threshold"]

@@ -211,7 +211,7 @@ def test_index_documents_check_and_forget(tmp_path: Path) -> None:
     assert [one["path"] for one in listed["documents"]] == ["rules.md"]
     assert {one["path"] for one in listed["skipped"]} == {"photo.png", "empty.txt"}
     assert "1 documents, 1 passages" in qa("check", *where).stdout
-    assert "Erased" in qa("forget", *where).stdout
+    assert "Erased" in qa("forget", "--yes", *where).stdout
     assert not store.exists()
     assert "no store" in qa("forget", *where).stdout
     assert (docs / "rules.md").exists()

@@ -12,13 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qa import documents
+from qa.dates import iso_date, labelled_date
 from qa.documents import (
     IGNORE_FILE,
     LINK_OUT,
     TITLE_CHARS,
     File,
-    iso_date,
-    labelled_date,
     list_files,
     read_document,
     shorten,

@@ -11,8 +11,9 @@ import pytest
 from tests.conftest import ROOT
 
 STAGES = (
-    "schema errors config words formats documents chunks embed disk library vectors store indexing following uploads"
-    " check backup conversation search reader decide quotes engine assistant terminal cli __main__"
+    "schema errors config words dates rows formats documents chunks embed disk library vectors store indexing following"
+    " uploads check backup conversation search reader decide conflicts short answers quotes wording engine assistant"
+    " terminal cli __main__"
 ).split()
 OWNERS = {
     "chromadb": "qa/vectors.py eval/plain.py",

@@ -147,6 +147,16 @@ def test_short_answers_count_where_the_case_lists_them(tmp_path: Path) -> None:
         assert judged(tmp_path, ONE, answer(quote(FIRST), short_answer=given)).exact_match == expected
     assert judged(tmp_path, ONE, answer(quote(FIRST), short_answer="at nine")).token_f1 == pytest.approx(2 / 3)
     assert judged(tmp_path, ONE, refusal()).token_f1 == 0.0
+
+
+def test_the_large_print_is_judged_where_one_could_be_right(tmp_path: Path) -> None:
+    for given, expected in (("It opens at nine", "right"), ("at ten", "wrong"), (None, "absent")):
+        assert judged(tmp_path, ONE, answer(quote(FIRST), short_answer=given)).large_print == expected
+    assert judged(tmp_path, ONE, refusal()).large_print is None
+    yes = {**ONE, "short_answers": ["yes"]}
+    assert judged(tmp_path, yes, answer(quote(FIRST), short_answer="at nine")).large_print is None
+    for named in ({"short_answers": []}, {"short_answers": ["Yes", "No"]}):
+        assert judged(tmp_path, {**ONE, **named}, answer(quote(FIRST), short_answer="nine")).large_print is None
     assert judged(tmp_path, BOTH, answer(quote(FIRST))).exact_match is None
 
 

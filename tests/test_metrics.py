@@ -59,6 +59,18 @@ def test_short_answers() -> None:
     assert metrics.token_f1("dog", []) is None
 
 
+def test_the_large_print() -> None:
+    """An accepted answer stands in it as a run of tokens, in one cell, and no sources disagree."""
+    assert metrics.large_print("free above 2,500 EUR", ["free above 2500 EUR"]) == "right"
+    assert metrics.large_print("The whole week, except on Mondays.", ["except on Mondays"]) == "right"
+    assert metrics.large_print("free", ["free above 2500 EUR"]) == "wrong"
+    assert metrics.large_print("2890 | 23.4", ["2890"]) == "wrong"
+    assert metrics.large_print("12890", ["2890"]) == "wrong"
+    assert metrics.large_print("30 days", ["30 days", "45 days"], disputed=True) == "wrong"
+    assert metrics.large_print(None, ["2890"]) == "absent"
+    assert metrics.large_print("x", []) == "wrong"
+
+
 def test_refusals() -> None:
     found = metrics.refusals([True, True, False, False], [False, True, False, True])
     assert (found.true, found.refused, found.unanswerable) == (1, 2, 2)

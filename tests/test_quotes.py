@@ -20,6 +20,8 @@ from qa.schema import Document, Quote, Sentence
 from qa.search import KeywordRetriever
 from tests import files
 from tests.invariants import exact_slice, whole_sentences
+from ui.render import render_quote
+from ui.sources import render_source
 
 steady = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other work may slow the machine
 
@@ -460,6 +462,11 @@ def two_sheets(book: Any) -> None:
             sheet.append(row)
 
 
+def plain_sheets(book: Any) -> None:
+    two_sheets(book)
+    book.active.title, book.worksheets[1].title = "Sheet1", "Sheet2"
+
+
 def one_sheet(book: Any) -> None:
     book.active.title = "Prices"
     for row in [*FIRST, [], ["Rooms of 2024"], *SECOND]:
@@ -498,6 +505,7 @@ TWO_TABLES: dict[str, tuple[str | bytes, tuple[str | None, int | None, str | Non
     "a.docx": (files.docx_bytes(two_tables), ("Prices", None, None)),
     "a.pptx": (files.pptx_bytes(two_slides), ("Prices", None, "slide 1")),
     "sheets.xlsx": (files.xlsx_bytes(two_sheets), ("Rooms", None, "sheet Rooms, row 3")),
+    "plain.xlsx": (files.xlsx_bytes(plain_sheets), ("Sheet2", None, "sheet Sheet2, row 3")),
     "sheet.xlsx": (files.xlsx_bytes(one_sheet), ("Prices", None, "sheet Prices, row 8")),
     "a.pdf": (files.pdf_bytes(two_drawn), ("Prices", 1, None)),
     "a.csv": (files.csv_bytes(SECOND), (None, None, "row 3")),
@@ -512,6 +520,10 @@ def test_tables_in_sequence_have_their_own_headers(shelf: Shelf, name: str) -> N
     quote = shelf.quote("Harbour")
     assert [text.strip("| ") for text in (quote.text, quote.before)] == ["Harbour | 30", "Room | Seats"]
     assert (quote.heading, quote.page, quote.locator) == place
+    page = render_quote(quote, 1, 0)
+    assert re.search(r'class="small columns">(?:\| )?Room \| Seats', page)
+    assert "Ticket" not in page, "in the chat, too, it stands under its own header and beside no other"
+    assert "Ticket" not in render_source(quote, 1, 1, 0, None)
     if "Adult" in shelf.library.text(1):
         assert shelf.quote("Child").before.strip("| ") == "Ticket | Weekday"
         assert "Child" not in shelf.quote("Room | Seats").before

@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 from tests.payloads import PAYLOADS
 from ui.conversations import Conversation, Exchange, Summary
 from ui.panels import Pending, render_conversations, render_documents, render_outcomes, render_thread
-from ui.render import REASONS, WHAT_NEXT, confidence, render_answer
+from ui.render import REASONS, WHAT_NEXT, confidence, large_print, render_answer
 from ui.sources import changed_quotes, render_source, standing
 
 GOLDEN = ROOT / "tests" / "golden"
@@ -142,6 +142,32 @@ def test_a_planted_fault_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ui.render.text", str)
     with pytest.raises(AssertionError):
         test_every_text_is_data("<img src=x onerror=window.hit=1>")
+
+
+def test_nothing_is_printed_large_that_is_unsure_or_disputed() -> None:
+    """Also of answers that were kept by a version that did print it."""
+    disputed = conflicting()
+    for answer, large in (
+        (answered(), "at nine"),
+        (answered(conflicts=((0, 1),)), "at nine"),  # the one source that contradicts the question
+        (answered(short_answer=None), ""),
+        (answered(confidence=0.49), ""),
+        (disputed.model_copy(update={"short_answer": "at nine"}), ""),
+    ):
+        assert large_print(answer) == large
+        assert ('class="short"' in render_answer(answer)) is bool(large)
+
+
+def test_sides_that_disagree_stand_with_their_dates() -> None:
+    page = render_answer(conflicting())
+    assert "[1] is dated later: 2024-03-01, [2] 2019." in page
+    undated = answered(
+        quotes=(quote(date=None, title="Price list 2025"), quote(date=None, title="Hours", document="b.md")),
+        conflicts=((1, 2),),
+    )
+    assert "2025 · hours.md" in render_answer(undated)
+    assert "No date · b.md" in render_answer(undated)
+    assert "dated later" not in render_answer(undated)
 
 
 def test_names_do_not_disguise_themselves() -> None:

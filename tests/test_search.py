@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from llama_index.core.schema import MetadataMode, NodeWithScore, TextNode
 
 from qa import search
+from qa.assistant import Assistant
 from qa.config import Config
 from qa.embed import passage_text
-from qa.search import DenseRetriever, HybridRetriever, KeywordRetriever, fuse
+from qa.search import DenseRetriever, HybridRetriever, KeywordRetriever, firsts_within, fuse
 from qa.store import Store
 from tests.stores import TextEmbedder, fill, run
 
@@ -113,7 +114,7 @@ def test_vectors_that_may_not_be_cited_hide_none_that_may(store: Store) -> None:
 
 
 def test_hits_are_slices_with_their_place_and_scores(store: Store) -> None:
-    hybrid = HybridRetriever([dense(store), keyword(store)], limit=12)
+    hybrid = HybridRetriever(dense(store), keyword(store), limit=12, read=8)
     hits = hybrid.retrieve("the harbour near the place number 17")
     assert len(hits) == 12
     for hit in hits:
@@ -138,7 +139,7 @@ def test_an_empty_store_gives_nothing(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     with closing(Store(tmp_path / "store", tmp_path / "docs")) as store:
         run(store)
-        assert HybridRetriever([dense(store), keyword(store)], limit=12).retrieve("near") == []
+        assert HybridRetriever(dense(store), keyword(store), limit=12, read=8).retrieve("near") == []
 
 
 # -- fusion ------------------------------------------------------------------------------------------
@@ -150,32 +151,31 @@ def hit(name: str, document: str = "a.txt", start: int = 0, **scores: float) -> 
 
 
 def test_reciprocal_rank_fusion_by_hand() -> None:
-    """x: 1/61 + 1/63, y: 1/62 + 1/61, z: 1/63, w: 1/62."""
+    """x: 1.5/6 + 1/8, y: 1.5/7 + 1/6, z: 1.5/8, w: 1/7."""
     dense = [hit("x", dense=0.9), hit("y", dense=0.8), hit("z", dense=0.7)]
     keyword = [hit("y", keyword=7.0), hit("w", keyword=6.0), hit("x", keyword=5.0)]
-    fused = fuse([dense, keyword], limit=10)
+    fused = fuse([(dense, 1.5), (keyword, 1.0)])
     assert [(one.node.node_id, one.score) for one in fused] == [
-        ("y", pytest.approx(0.03252247488101534)),
-        ("x", pytest.approx(0.03226645849596669)),
-        ("w", pytest.approx(0.016129032258064516)),
-        ("z", pytest.approx(0.015873015873015872)),
+        ("y", pytest.approx(0.38095238095238093)),
+        ("x", pytest.approx(0.375)),
+        ("z", pytest.approx(0.1875)),
+        ("w", pytest.approx(0.14285714285714285)),
     ]
-    assert fused[0].node.metadata["scores"] == {"dense": 0.8, "keyword": 7.0, "fused": 0.032522}
-    assert fused[2].node.metadata["scores"] == {"keyword": 6.0, "fused": 0.016129}
-    assert [one.node.node_id for one in fuse([dense, keyword], limit=2)] == ["y", "x"]
-    assert fuse([], limit=3) == fuse([[], []], limit=3) == []
+    assert fused[0].node.metadata["scores"] == {"dense": 0.8, "keyword": 7.0, "fused": 0.380952}
+    assert fused[3].node.metadata["scores"] == {"keyword": 6.0, "fused": 0.142857}
+    assert fuse([]) == fuse([([], 1.5), ([], 1.0)]) == []
 
 
 def test_ties_go_by_document_and_place() -> None:
     left = [hit("b9", "b.txt", 9), hit("a5", "a.txt", 5)]
     right = [hit("a7", "a.txt", 7), hit("b2", "b.txt", 2)]
     for rankings in ([left, right], [right, left]):
-        assert [one.node.node_id for one in fuse(rankings, limit=9)] == ["a7", "b9", "a5", "b2"]
+        assert [one.node.node_id for one in fuse([(ranking, 1.0) for ranking in rankings])] == ["a7", "b9", "a5", "b2"]
 
 
 @given(st.lists(st.permutations("abcdefgh").map(lambda order: order[:5]), min_size=1, max_size=2))
 def test_fusion_keeps_the_laws_of_ranks(rankings: list[list[str]]) -> None:
-    fused = fuse([[hit(name, name) for name in ranking] for ranking in rankings], limit=20)
+    fused = fuse([([hit(name, name) for name in ranking], 1.0) for ranking in rankings])
     score = {one.node.node_id: one.score or 0.0 for one in fused}
     assert set(score) == {name for ranking in rankings for name in ranking}
     assert [score[one.node.node_id] for one in fused] == sorted(score.values(), reverse=True)
@@ -184,6 +184,54 @@ def test_fusion_keeps_the_laws_of_ranks(rankings: list[list[str]]) -> None:
             others = [other for other in rankings if worse in other]
             if all(better in other and other.index(better) < other.index(worse) for other in others):
                 assert score[better] > score[worse]
+
+
+@given(st.permutations("abcdefghijkl"), st.permutations("abcdefghijkl"), st.integers(2, 12))
+def test_the_first_of_each_ranking_is_among_those_read(left: list[str], right: list[str], count: int) -> None:
+    rankings = [[hit(name, name) for name in ranking] for ranking in (left[:8], right[:8])]
+    fused = fuse([(ranking, 1.0) for ranking in rankings])
+    ordered = [one.node.node_id for one in firsts_within(fused, rankings, count)]
+    before = [one.node.node_id for one in fused]
+    assert sorted(ordered) == sorted(before), "no hit is lost or doubled"
+    assert {left[0], right[0]} <= set(ordered[:count])
+    stayed = [name for name in ordered if name not in (left[0], right[0])]
+    assert stayed == [name for name in before if name not in (left[0], right[0])], "the others keep their order"
+
+
+RECALLED = "The recall of the Falcon stroller, announced in May, concerns 2,618 frames."
+CARED_FOR = "Wash the seat cover by hand in lukewarm water and let it dry flat."
+
+
+@pytest.fixture(scope="module")
+def manual(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
+    """A long manual of many alike passages; two sentences of it are each found in one way alone."""
+    folder = tmp_path_factory.mktemp("manual")
+    parts = ("front wheel", "rear wheel", "brake", "handle", "harness", "hood", "basket", "adapter", "axle", "lock")
+    sentences = [
+        f"Step {number}: check that the {part} of your stroller is safe before number {number} of the list is ticked."
+        f" A stroller whose {part} was damaged in an accident must be taken to a dealer who knows its frames."
+        for number, part in enumerate(parts * 20, 1)
+    ]
+    sentences.insert(77, RECALLED)
+    sentences.insert(133, CARED_FOR)
+    docs = folder / "docs"
+    docs.mkdir()
+    (docs / "manual.txt").write_text("\n\n".join(sentences), encoding="utf-8")
+    opened = Assistant.open(docs, store=folder / "store")
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ("How many stroller frames does the recall of the Falcon concern?", RECALLED),
+        ("Is it fine to put the fabric in the machine?", CARED_FOR),
+    ],
+)
+def test_what_one_way_finds_first_is_read(manual: Assistant, question: str, sentence: str) -> None:
+    read = manual.search(question)[: manual.config.read_hits]
+    assert any(sentence in one.node.get_content() for one in read)
 
 
 def test_in_the_seeds_the_right_passage_is_among_the_hits(seeds: Any, config: Config) -> None:

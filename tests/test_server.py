@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -455,6 +456,21 @@ def test_the_quick_start_leaves_gradio_as_it_is_but_for_its_stubs() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_ctrl_c_with_a_page_open_is_one_line(tmp_path: Path) -> None:
+    docs = fill(tmp_path / "docs", {"a.txt": "The pool opens at nine.\n"})
+    command = [sys.executable, "-m", "ui", "--docs", str(docs), "--store", str(tmp_path / "store"), "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        url = next(line.split()[4] for line in process.stderr if line.startswith("The chat is at "))
+        # What an open page keeps open, and never ends by itself.
+        with httpx.stream("GET", f"{url}gradio_api/heartbeat/page", timeout=60) as page:
+            pieces = page.iter_text()  # kept: dropped, it would close the stream
+            assert next(pieces).startswith("data:")
+            process.send_signal(signal.SIGINT)
+            told = process.stderr.read()
+    assert (process.returncode, told) == (130, "\nInterrupted; nothing is lost, the next run goes on.\n")
 
 
 def test_a_taken_port_is_one_line() -> None:

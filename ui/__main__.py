@@ -52,7 +52,8 @@ def main(
             loopback = host in LOOPBACK and users is None
             app = create(assistant, users=users, loopback=loopback, mcp=mcp, worded=refusal, warm=True)
         click.echo(f"The chat is at http://{host}:{listener.getsockname()[1]}/ (Ctrl-C ends it)", err=True)
-        serve(app, listener)
+        with assistant.store.held():
+            serve(app, listener)
     except QAError as error:
         raise click.ClickException(visible_name(error)) from error
 

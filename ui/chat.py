@@ -14,6 +14,7 @@ from qa.indexing import Changes
 from qa.schema import Stage
 from qa.terminal import measured
 from ui.conversations import Conversation, ConversationError, Conversations, Exchange
+from ui.errors import error_line
 from ui.exports import as_cases, as_json, as_markdown
 from ui.html import counted
 from ui.panels import Outcome, Pending, render_conversations, render_documents, render_thread
@@ -76,7 +77,7 @@ class Chat:
                 else:
                     known = self.conversations.add(owner, known.id if known else None, event)
         except QAError as error:
-            yield Shown(self._thread(known, error=f"{str(error)[:1].upper()}{str(error)[1:]}"), identity, False)
+            yield Shown(self._failed(known, error), identity, False)
             return
         yield Shown(self._thread(known), known.id if known else "", True)
 
@@ -88,7 +89,10 @@ class Chat:
     def thread(self, owner: str, identity: str) -> Shown:
         """The conversation as it is kept, or a fresh page."""
         known = self._known(owner, identity)
-        return Shown(self._thread(known), known.id if known else "", True)
+        try:
+            return Shown(self._thread(known), known.id if known else "", True)
+        except QAError as error:  # the index, too, is needed: which sources have changed
+            return Shown(self._failed(None, error), "", True)
 
     def listing(self, owner: str, current: str, words: str = "") -> str:
         """The newest of the owner's conversations, or of those that hold all of these words."""
@@ -122,7 +126,7 @@ class Chat:
                 counts = f"{len(changes.added)} added, {len(changes.replaced)} replaced, {len(changes.dropped)} gone"
                 lines.put((f"The folder was read again: {counts}", True))
             except QAError as error:
-                lines.put((self.under_way or str(error), False))
+                lines.put((self.under_way or error_line(error), False))
             finally:
                 lines.put(None)
 
@@ -176,7 +180,7 @@ class Chat:
         try:
             info = self.assistant.add_upload(name, data, owner=owner)
         except QAError as error:
-            return str(error), False
+            return error_line(error), False
         twins = [path for path, sha256 in before.items() if sha256 == info.sha256 and path != info.path]
         same = f"; the same text as {twins[0]}" if twins else ""
         verb = "replaced" if info.path in before else "added"
@@ -199,6 +203,15 @@ class Chat:
         starters = () if (known and known.exchanges) or pending else self.starters.questions()
         changed = self._changed(known)
         return render_thread(known, changed, pending=pending, error=error, starters=starters, worded=self.worded)
+
+    def _failed(self, known: Conversation | None, error: QAError) -> str:
+        """The thread with the error below; the error alone where the index cannot tell what still may be shown."""
+        line = error_line(error)
+        line = f"{line[:1].upper()}{line[1:]}"
+        try:
+            return self._thread(known, error=line)
+        except QAError:
+            return render_thread(None, {}, error=line)
 
     def _changed(self, known: Conversation | None) -> dict[int, frozenset[int]]:
         """Turn → the numbers of its quotes that no longer are what stands in the documents (promises 1 and 6)."""

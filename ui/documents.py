@@ -10,6 +10,7 @@ import gradio as gr
 
 from qa.errors import QAError
 from ui.chat import Chat
+from ui.errors import error_line
 from ui.events import HIDDEN, fact, uploader
 from ui.page import SCRIPT
 from ui.panels import Outcome, render_outcomes
@@ -61,7 +62,7 @@ class DocumentsTab:
             self.chat.assistant.delete_upload(path, owner=uploader(request))
             line = (f"{path}: deleted", True)
         except QAError as error:
-            line = (str(error), False)
+            line = (error_line(error), False)
         return render_outcomes([line]), *self.now(chosen)
 
     def look_again(self, chosen: list[str]) -> Iterator[tuple[Any, ...]]:
@@ -71,5 +72,8 @@ class DocumentsTab:
 
     def now(self, chosen: list[str]) -> tuple[Any, ...]:
         """The table, and the choice of documents a question may use, less what is gone."""
-        there = [one.path for one in self.chat.assistant.documents()]
+        try:
+            there = [one.path for one in self.chat.assistant.documents()]
+        except QAError as error:
+            return render_outcomes([(error_line(error), False)]), gr.skip()
         return self.chat.documents(), gr.Dropdown(choices=there, value=[one for one in chosen or () if one in there])

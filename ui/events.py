@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from qa.errors import QAError
 from ui.conversations import owner_of
+from ui.errors import error_line
 from ui.guard import token_in
 
 HIDDEN: dict[str, Any] = {"api_visibility": "private"}  # the page's own events are no part of the API
@@ -34,7 +35,8 @@ def told() -> Iterator[None]:
     try:
         yield
     except (QAError, ValidationError) as error:
-        raise gr.Error(escape(str(error)), print_exception=False) from error
+        line = error_line(error) if isinstance(error, QAError) else str(error)
+        raise gr.Error(escape(line), print_exception=False) from error
 
 
 def fact(event: gr.EventData, key: str) -> str:

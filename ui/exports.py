@@ -1,19 +1,24 @@
-"""A conversation as Markdown, JSON and eval cases. Pure; a quote that is not exact any more says so or is left out."""
+"""A conversation as Markdown, JSON and eval cases, and an answer to be copied.
+
+Pure; a quote that is not exact any more says so or is left out.
+"""
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
-from qa.schema import Answered, Quote
+from qa.rows import header_above
+from qa.schema import Answered, Quote, Refused
+from qa.wording import conflict_text
 from ui.conversations import Conversation, Exchange
-from ui.render import REASONS
+from ui.markdown import blockquote, heading, one_line
+from ui.render import REASONS, large_print, place
 from ui.sources import changed_quotes, quotes_of
 
 Texts = Mapping[str, str | None]
 """Document → its text as it is now, None where it is gone."""
 
-_MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>&~$:=@\"'^])")
 MAX_CASE_TURNS = 4
+CHANGED = "The source has changed since."
 
 
 def as_json(one: Conversation, texts: Texts) -> str:
@@ -26,26 +31,59 @@ def as_json(one: Conversation, texts: Texts) -> str:
 
 def as_markdown(one: Conversation, texts: Texts) -> str:
     """The conversation as it reads, each quote with its place and hash; no text of it is markup."""
-    parts = [f"# {_plain(one.title)}"]
+    parts = [heading(one.title, 1)]
     for exchange in one.exchanges:
         answer = exchange.answer
-        changed = changed_quotes(quotes_of(answer), texts)
-        parts.append(f"## {_plain(answer.question)}")
+        parts.append(heading(answer.question, 2))
         if answer.asked != answer.question.strip():
-            parts.append(f"Asked as: {_plain(answer.asked)}")
-        if isinstance(answer, Answered):
-            parts += [f"**{_plain(answer.short_answer)}**"] if answer.short_answer and 1 not in changed else []
-            parts += [_quote(quote, n, n in changed) for n, quote in enumerate(answer.quotes, 1)]
-            parts += [_conflict(pair) for pair in answer.conflicts]
-            parts += [f"Not covered by the documents: {_plain(part)}" for part in answer.not_covered]
-            parts.append(f"Confidence {answer.confidence:.2f}")
-        else:
-            parts.append(f"**No answer.** {_plain(REASONS[answer.reason])} ({answer.reason})".replace("_", "\\_"))
-            parts += ["Nearest passages, not an answer:"] if answer.nearest else []
-            parts += [_quote(quote, n, n in changed) for n, quote in enumerate(answer.nearest, 1)]
+            parts.append(f"Asked as: {one_line(answer.asked)}")
+        parts += _answer(answer, changed_quotes(quotes_of(answer), texts), whole=True)
         if exchange.rating:
-            parts.append(f"Rated {exchange.rating}. {_plain(exchange.comment)}".strip())
+            parts.append(f"Rated {exchange.rating}. {one_line(exchange.comment)}".strip())
     return "\n\n".join(parts) + "\n"
+
+
+def answer_as_markdown(answer: Answered | Refused, changed: Set[int] = frozenset()) -> str:
+    """One answer to paste: its quotes, each with file, page or row, and date."""
+    return "\n\n".join(_answer(answer, changed, whole=False)) + "\n"
+
+
+def answer_as_text(answer: Answered | Refused, changed: Set[int] = frozenset()) -> str:
+    """The same as plain text."""
+    parts = [] if isinstance(answer, Answered) else [_refusal(answer)]
+    for number, quote in enumerate(quotes_of(answer), 1):
+        flag = f"\n{CHANGED}" if number in changed else ""
+        header = header_above(quote.text, quote.before)
+        above = f"{header}\n" if header else ""
+        parts.append(f"{above}“{quote.text}”\n[{number}] {place(quote)}{flag}")
+    return "\n\n".join([*parts, *_remarks(answer)]) + "\n"
+
+
+def _answer(answer: Answered | Refused, changed: Set[int], *, whole: bool) -> list[str]:
+    """An answer's paragraphs in Markdown; `whole`: with what it prints large and its quotes' offsets and hashes."""
+    parts = []
+    if isinstance(answer, Refused):
+        parts.append(f"**No answer.** {one_line(_refusal(answer).removeprefix('No answer. '))}")
+    elif whole and 1 not in changed and (large := large_print(answer)):
+        parts.append(f"**{one_line(large)}**")
+    parts += [_quote(quote, n, n in changed, whole=whole) for n, quote in enumerate(quotes_of(answer), 1)]
+    parts += map(one_line, _remarks(answer))
+    if whole and isinstance(answer, Answered):
+        parts.append(f"Confidence {answer.confidence:.2f}")
+    return parts
+
+
+def _refusal(answer: Refused) -> str:
+    near = " Nearest passages, not an answer:" if answer.nearest else ""
+    return f"No answer. {REASONS[answer.reason]} ({answer.reason}){near}"
+
+
+def _remarks(answer: Answered | Refused) -> list[str]:
+    """What disagrees, and what is left open."""
+    if isinstance(answer, Refused):
+        return []
+    conflicts = [conflict_text(answer.quotes, pair) for pair in answer.conflicts]
+    return [*conflicts, *(f"Not covered by the documents: {part}" for part in answer.not_covered)]
 
 
 def as_cases(conversations: Sequence[Conversation], texts: Texts) -> str:
@@ -102,21 +140,12 @@ def _gold(quote: Quote, text: str) -> dict[str, object]:
     return {"document": quote.document, "quote": quote.text, "nth": nth}
 
 
-def _quote(quote: Quote, number: int, changed: bool) -> str:
-    lines = [f"> {_plain(line)}" if line.strip() else ">" for line in re.split(r"\r\n?|\n", quote.text)]
-    page = f", page {quote.page}" if quote.page else ""
-    where = f"[{number}] {quote.document}{page}, characters {quote.start}–{quote.end}, text sha256 "
-    flag = "\n> **The source has changed since.**" if changed else ""
-    return "\n".join(lines) + f"\n>\n> {_plain(where)}{quote.document_sha256}{flag}"
-
-
-def _conflict(pair: tuple[int, int]) -> str:
-    one, other = pair
-    return f"\\[{other}\\] contradicts the question." if not one else f"\\[{one}\\] and \\[{other}\\] disagree."
-
-
-def _plain(text: str) -> str:
-    """`text` as Markdown that shows it as it is: no character of it is markup, in the middle or at a line's start."""
-    line = " ".join(text.split("\n")).replace("\r", " ")
-    bare = line.lstrip(" \t")
-    return "&#32;" * (len(line) - len(bare)) + _MARKS.sub(r"\\\1", bare)  # four plain spaces would begin code
+def _quote(quote: Quote, number: int, changed: bool, *, whole: bool) -> str:
+    """The quote as a block quotation, its header before it where it is a row, its place behind it."""
+    header = header_above(quote.text, quote.before)
+    where = f"[{number}] {place(quote)}"
+    if whole:
+        where += f", characters {quote.start}–{quote.end}, text sha256 {quote.document_sha256}"
+    above = f"{blockquote(header)}\n>\n" if header else ""
+    flag = f"\n> **{CHANGED}**" if changed else ""
+    return f"{above}{blockquote(quote.text)}\n>\n{blockquote(where)}{flag}"

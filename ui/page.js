@@ -14,15 +14,34 @@ const placeTip = (tip) => { // beside what it explains, wherever there is room f
   const over = Math.min(Math.max(0, box.right - inside.right + 12), Math.max(0, box.left - inside.left - 4));
   tip.style.left = `${-over}px`;
 };
+const copyText = async (text) => { // plain HTTP from another machine has no clipboard, but the old command
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch (error) {
+    const field = document.createElement('textarea');
+    field.value = text;
+    field.style.position = 'fixed';
+    document.body.append(field);
+    field.select();
+    const done = document.execCommand('copy');
+    field.remove();
+    return done;
+  }
+};
 const field = () => document.querySelector('#question textarea, #question input');
 
 const here = {
-  copy: (button) => {
-    navigator.clipboard.writeText(button.dataset.copy).then(() => {
-      const label = button.textContent;
-      button.textContent = 'Copied';
-      setTimeout(() => { button.textContent = label; }, 1500);
-    });
+  copy: async (button) => {
+    const label = button.textContent;
+    const name = button.getAttribute('aria-label');
+    const said = await copyText(button.dataset.copy) ? 'Copied' : 'Not allowed here';
+    button.textContent = said;
+    button.setAttribute('aria-label', said);
+    setTimeout(() => {
+      button.textContent = label;
+      button.setAttribute('aria-label', name);
+    }, 1500);
   },
   'close-source': () => {
     root.classList.remove('source-open');

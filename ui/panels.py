@@ -1,12 +1,13 @@
 """Documents, conversations and the thread → HTML. Pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
 from qa.schema import DocumentInfo, Skipped
 from qa.store import UPLOADS
 from ui.conversations import Conversation, Exchange, Summary
+from ui.exports import answer_as_markdown, answer_as_text
 from ui.html import button, counted, name, table, text
 from ui.render import render_answer
 
@@ -42,7 +43,8 @@ def render_thread(
         _turn(
             one,
             number,
-            render_answer(one.answer, turn=number, changed=frozenset(changed.get(number, ())), worded=worded),
+            frozenset(changed.get(number, ())),
+            worded=worded,
             last=number == len(turns) - 1 and not pending,
         )
         for number, one in enumerate(turns)
@@ -70,15 +72,23 @@ def _welcome(starters: Sequence[str]) -> str:
     )
 
 
-def _turn(one: Exchange, number: int, shown: str, *, last: bool) -> str:
+def _turn(one: Exchange, number: int, changed: Set[int], *, worded: str, last: bool) -> str:
     """A question, its rendered answer, and what can be done with it."""
+    shown = render_answer(one.answer, turn=number, changed=changed, worded=worded)
+    copies = "".join(
+        button(label, "copy", title=title, copy=copied(one.answer, changed))
+        for label, title, copied in (
+            ("Copy", "Copy the answer with its sources, as text", answer_as_text),
+            ("Copy as Markdown", "Copy the answer with its sources, as Markdown", answer_as_markdown),
+        )
+    )
     again = (
         button("Ask again", "retry", turn=number) + button("Edit question", "edit", question=one.answer.question)
         if last
         else ""
     )
     tools = (
-        f'<div class="tools">{button("Copy", "copy", title="Copy the answer", copy=one.answer.text)}{again}'
+        f'<div class="tools">{copies}{again}'
         f"{_thumb('up', one, number)}{_thumb('down', one, number)}</div>{_comment(one, number)}"
     )
     return (

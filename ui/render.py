@@ -2,13 +2,15 @@
 
 from collections.abc import Set
 
+from qa.conflicts import date_of
+from qa.decide import LEVELS, UNSURE, level
+from qa.rows import header_above, is_row
 from qa.schema import Answered, Quote, Reason, Refused
+from qa.wording import later_text
 from ui.html import button, counted, details, name, table, text, tip
 
 TIP_CHARS = 280
 
-_LEVELS = ((0.9, "Very likely right"), (0.7, "Likely right"), (0.5, "More likely right than not"))
-UNSURE = "Uncertain: read the source"
 WHAT_NEXT: dict[Reason, str] = {
     "empty_question": "Type a question, for instance one of the suggestions.",
     "no_documents": "Add files under Documents, or clear the choice of documents under the question.",
@@ -37,9 +39,8 @@ def render_answer(
     if isinstance(answer, Refused):
         return _refused(answer, turn, changed, worded)
     flagged = frozenset(number for number in range(1, len(answer.quotes) + 1) if number in changed)
-    short = ""
-    if answer.short_answer and 1 not in flagged:  # it was read in the first quote
-        short = f'<p class="short">{text(answer.short_answer)} {chip(answer.quotes[0], 1, turn)}</p>'
+    large = "" if 1 in flagged else large_print(answer)  # it was read in the first quote
+    short = f'<p class="short">{text(large)} {chip(answer.quotes[0], 1, turn)}</p>' if large else ""
     paired = frozenset(number for pair in answer.conflicts for number in pair)
     quotes = "".join(
         render_quote(quote, number, turn, changed=number in flagged)
@@ -57,11 +58,20 @@ def render_answer(
     )
 
 
+def large_print(answer: Answered) -> str:
+    """The short answer; none where an answer that was kept by an earlier version is unsure or disputed."""
+    disputed = any(one for one, _ in answer.conflicts)
+    return answer.short_answer or "" if level(answer.confidence) and not disputed else ""
+
+
 def render_quote(quote: Quote, number: int, turn: int, *, changed: bool = False, css: str = "quote") -> str:
-    """A quote, word for word, with the chip that opens its source and the place in words."""
+    """A quote, word for word, with the chip that opens its source and the place in words; a row with its header."""
+    header = None if changed else header_above(quote.text, quote.before)
+    above = f'<p class="small columns">{text(header)}</p>' if header else ""
     flag = '<p class="changed">The source has changed since this was quoted.</p>' if changed else ""
+    css = f"{css} stale" if changed else css
     return (
-        f'<blockquote class="{css}{" stale" if changed else ""}"><p class="verbatim">{text(quote.text)}</p>{flag}'
+        f'<blockquote class="{css}">{above}<p class="verbatim">{text(quote.text)}</p>{flag}'
         f'<footer>{chip(quote, number, turn)} <span class="place">{name(place(quote))}</span></footer></blockquote>'
     )
 
@@ -81,18 +91,20 @@ def place(quote: Quote) -> str:
     page = f"page {quote.page}" if quote.page else None
     heading = quote.heading
     named = quote.title in (quote.document, quote.text) or (heading or "").startswith(quote.title)
+    named = named or is_row(quote.title)  # of a table without a title its first row
     title = None if named else quote.title
     return " · ".join(filter(None, [quote.document, title, page, quote.locator, heading, quote.date]))
 
 
 def confidence(value: float) -> str:
     """The probability in words, with the number and what it means on hover."""
-    words = next((words for least, words in _LEVELS if value >= least), UNSURE)
+    reached = level(value)
+    words = LEVELS[-reached][1] if reached else UNSURE
     meaning = (
         f"Confidence {value:.2f}: of 100 answers shown with this number, about {round(100 * value)} are expected to"
         " answer their question. It was fitted on questions whose answers are known."
     )
-    return tip(f"{words} · {value:.0%}", meaning, f"confidence level-{sum(value >= least for least, _ in _LEVELS)}")
+    return tip(f"{words} · {value:.0%}", meaning, f"confidence level-{reached}")
 
 
 def _asked(answer: Answered | Refused) -> str:
@@ -108,14 +120,18 @@ def _conflict(answer: Answered, pair: tuple[int, int], turn: int, changed: Set[i
         f"{_side(answer, number, turn, changed)}</div>"
         for number in pair
     )
-    return f'<section class="conflict"><p class="head">{text(head)}</p><div class="sides">{sides}</div></section>'
+    told = later_text(answer.quotes, pair)
+    later = f'<p class="later">{text(told)}</p>' if told else ""
+    return (
+        f'<section class="conflict"><p class="head">{text(head)}</p><div class="sides">{sides}</div>{later}</section>'
+    )
 
 
 def _dated(answer: Answered, number: int) -> str:
     if not number:
         return "The question says"
     quote = answer.quotes[number - 1]
-    return f"{quote.date or 'No date'} · {quote.document}"
+    return f"{date_of(quote) or 'No date'} · {quote.document}"
 
 
 def _side(answer: Answered, number: int, turn: int, changed: Set[int]) -> str:

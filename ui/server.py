@@ -4,8 +4,8 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from typing import Any
 
@@ -18,12 +18,13 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field, ValidationError
 
 from qa.assistant import Assistant
-from qa.errors import QAError, QuestionError
+from qa.errors import QAError, QuestionError, StoreError
 from qa.schema import Boundary, Turn
 from qa.store import INCOMING
 from ui.app import build
 from ui.chat import Chat
 from ui.conversations import owner_of
+from ui.errors import error_line
 from ui.guard import LOOPBACK, USER, Guard, token_in
 from ui.incoming import UPLOADS, Incoming
 from ui.page import CSS, HIDDEN_LINKS, SYSTEM_FONTS
@@ -82,7 +83,7 @@ def create(
         path="/",
         auth_dependency=(lambda request: request.scope.get(USER)) if users is not None else None,
         max_file_size=max_file_bytes,
-        show_error=True,
+        show_error=False,  # what is no `gr.Error` may name a path of this server
         ssr_mode=False,
         theme=gr.themes.Base(font=SYSTEM_FONTS, font_mono=["ui-monospace", "monospace"]),
         head=f"<style>{CSS}</style>",  # as `css`, Gradio would put each rule below its own container
@@ -123,12 +124,15 @@ def _routes(app: fastapi.FastAPI, chat: Chat) -> None:
             where = ".".join(map(str, first["loc"])) or "body"
             return JSONResponse({"error": f"{where}: {first['msg']}"}, 422)
         except QAError as error:
-            return JSONResponse({"error": str(error)}, 422 if isinstance(error, QuestionError) else 503)
+            return JSONResponse({"error": error_line(error)}, 422 if isinstance(error, QuestionError) else 503)
         return Response(answer.model_dump_json(), media_type="application/json")
 
     @app.get("/conversations/rated.jsonl")
     def rated(request: Request) -> Response:
-        return _file(chat.export_cases(_owner(request)), "rated.jsonl", "application/jsonl")
+        try:
+            return _file(chat.export_cases(_owner(request)), "rated.jsonl", "application/jsonl")
+        except QAError as error:
+            return JSONResponse({"error": error_line(error)}, 503)
 
     @app.get("/conversations/{identity}.{ending}")
     def export(identity: str, ending: str, request: Request) -> Response:
@@ -138,7 +142,7 @@ def _routes(app: fastapi.FastAPI, chat: Chat) -> None:
                 raise QAError("A conversation is exported as .md or .json.")
             return _file(chat.export(_owner(request), identity, ending), f"conversation.{ending}", kinds[ending])
         except QAError as error:
-            return JSONResponse({"error": str(error)}, 404)
+            return JSONResponse({"error": error_line(error)}, 503 if isinstance(error, StoreError) else 404)
 
 
 def _owner(request: Request) -> str:
@@ -169,9 +173,18 @@ def bind(host: str, port: int) -> socket.socket:
         raise QAError(f"port {port} on {host} cannot be used ({error.strerror}); pass another --port.") from error
 
 
+class _Server(uvicorn.Server):
+    """Leaves the signals as they are: Ctrl-C ends the process at once, in one line (`qa.terminal.end_on_interrupt`).
+
+    Uvicorn would wait for the pages that are open, which never end by themselves, and print a traceback for each.
+    """
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 def serve(app: Any, listener: socket.socket) -> None:
-    """Answer until interrupted; pages that are still open are then let go."""
-    config = uvicorn.Config(
-        app, log_level="warning", server_header=False, proxy_headers=False, timeout_graceful_shutdown=2
-    )
-    uvicorn.Server(config).run([listener])
+    """Answer until interrupted."""
+    config = uvicorn.Config(app, log_level="warning", server_header=False, proxy_headers=False)
+    _Server(config).run([listener])

@@ -5,6 +5,7 @@ from typing import Any
 
 from qa.errors import QuoteError
 from qa.quotes import same_text, verify_quote
+from qa.rows import is_row
 from qa.schema import Answered, Quote, Refused
 from ui.html import button, name, text
 from ui.render import place
@@ -62,11 +63,16 @@ def render_source(
         body = _flag(quote, now)
     return (
         f'<div class="source"><header>{_steps(number, count, turn)}'
-        f'<h2 tabindex="-1"><span class="chip still">{number}</span> {name(quote.title or quote.document)}</h2>'
+        f'<h2 tabindex="-1"><span class="chip still">{number}</span> {name(_title(quote))}</h2>'
         f'<p class="place">{name(place(quote))}</p>'
         f'<p class="small">Characters {quote.start}–{quote.end} · text {quote.document_sha256[:12]}</p>{_also(quote)}'
         f"</header>{body}</div>"
     )
+
+
+def _title(quote: Quote) -> str:
+    """The document's title, its path where the title is but a table's first row."""
+    return quote.title if quote.title and not is_row(quote.title) else quote.document
 
 
 def _steps(number: int, count: int, turn: int) -> str:

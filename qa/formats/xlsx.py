@@ -5,7 +5,7 @@ Left out: hidden sheets, charts, comments.
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from qa.errors import DocumentError
@@ -30,8 +30,15 @@ def read_xlsx(data: bytes) -> Extract:
     finally:
         book.close()
     content, blocks = assemble(lines)
-    first = next((line.text for line in lines if line.kind != "heading" or not _PLAIN_NAME.fullmatch(line.text)), None)
-    return Extract(content, blocks, title=stated or first, encoding="xlsx")
+    return Extract(content, blocks, title=stated or _title(lines), encoding="xlsx")
+
+
+def _title(lines: Sequence[Line]) -> str | None:
+    """What the sheets are called: it stands beside the rows of all. Of one sheet with a plain name its first line."""
+    sheets = [line.text for line in lines if line.kind == "heading"]
+    if len(sheets) > 1:
+        return ", ".join(sheets)
+    return next((line.text for line in lines if line.kind != "heading" or not _PLAIN_NAME.fullmatch(line.text)), None)
 
 
 def _sheet(sheet: Any) -> Iterator[Line]:

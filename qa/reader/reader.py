@@ -127,7 +127,11 @@ def model_sha256(folder: Path = MODEL) -> str:
 
 
 def load_calibration(folder: Path = MODEL) -> dict[str, float]:
-    """Slope and intercept that turn the reader's logit into the probability that the quote answers (Platt 1999)."""
+    """`slope` and `intercept`, which turn the reader's logit into the probability that the quote answers (Platt 1999).
+
+    And the `threshold`: the probability from which on the documents count as covering the question. It is where
+    balanced accuracy (answerable questions answered right, the others refused) is highest: `python -m eval.calibrate`.
+    """
     file_sha256(folder / "calibration.json")
     fitted = json.loads((folder / "calibration.json").read_text("utf-8"))
-    return {name: float(fitted[name]) for name in ("slope", "intercept")}
+    return {name: float(fitted[name]) for name in ("slope", "intercept", "threshold")}
