@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from eval.benchmark import Asked, Question
-from eval.calibrate import balanced, calibrated, cautious, logit_of, threshold_of, write
+from eval.calibrate import balanced, calibrated, cautious, logit_of, steady_threshold, threshold_of, write
 from qa.decide import Calibration
 from qa.reader.reader import FILES, MODEL, load_calibration
 
@@ -58,6 +58,16 @@ def test_both_samples_count_the_same_whatever_their_numbers() -> None:
     many = [asked(0.5, right=True)] * 20 + [Asked(NO, 0.4, ELSEWHERE, (0.4,), None, False)] * 20
     assert threshold_of([few, many]) == 0.5  # at 0.9, as few alone have it, many lose half
     assert threshold_of([few * 10, many]) == threshold_of([few * 30, many]) == 0.5
+
+
+def test_the_threshold_does_not_hang_on_a_single_question() -> None:
+    """From 0.31 to 0.59 the balanced accuracy is the same but for one lucky question at 0.59."""
+    yes = [asked(0.6 + n / 100, right=True) for n in range(20)]
+    no = [Asked(NO, 0.1 + n / 100, ELSEWHERE, (0.1 + n / 100,), None, False) for n in range(20)]
+    odd = [asked(0.3 + n / 100, right=n % 2 == 0) for n in range(29)]
+    one = steady_threshold([[*yes, *no, *odd]], rounds=50)
+    assert 0.29 <= one <= 0.6
+    assert one == steady_threshold([[*yes, *no, *odd]], rounds=50), "the same each time"
 
 
 def test_the_logit_behind_a_probability_is_found_again() -> None:

@@ -15,7 +15,15 @@ from tests.answers import TEXT, answered, conflicting, quote, refused, trace
 from tests.conftest import ROOT
 from tests.payloads import PAYLOADS
 from ui.conversations import Conversation, Exchange, Summary
-from ui.panels import Pending, render_conversations, render_documents, render_outcomes, render_thread
+from ui.panels import (
+    Pending,
+    render_conversations,
+    render_documents,
+    render_filter,
+    render_outcomes,
+    render_starters,
+    render_thread,
+)
 from ui.render import REASONS, WHAT_NEXT, confidence, large_print, render_answer
 from ui.sources import changed_quotes, render_source, standing
 
@@ -57,7 +65,9 @@ PAGES: dict[str, Callable[[], str]] = {
         conversation(exchange(answered(), rating="up", comment="good"), exchange(refused())), {0: {1}}
     ),
     "pending": lambda: render_thread(None, {}, pending=Pending("Why?", "Reading 12 passages…")),
-    "welcome": lambda: render_thread(None, {}, starters=["When does the pool open?"], error="It is too long."),
+    "welcome": lambda: render_thread(None, {}, about="3 documents of the folder “pool”.", error="It is too long."),
+    "starters": lambda: render_starters(["When does the pool open?"]),
+    "filter": lambda: render_filter(["hours.md", "uploads/a.txt"]),
     "documents": lambda: render_documents(
         [
             DocumentInfo(
@@ -113,7 +123,10 @@ def hostile_pages(payload: str) -> list[str]:
     )
     return [
         render_thread(whole, {0: {1}}),
-        render_thread(None, {}, pending=Pending(payload, payload), error=payload, starters=[payload]),
+        render_thread(None, {}, pending=Pending(payload, payload), error=payload, about=payload),
+        render_starters([payload]),
+        render_filter([payload]),
+        render_filter([payload, payload]),
         render_source(placed, 1, 2, 0, around),
         render_source(one, 1, 2, 0, None),
         render_conversations([Summary(id="a" * 32, title=payload, updated=NOON, turns=1)], "", payload),

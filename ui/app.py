@@ -11,6 +11,7 @@ from ui.chat import Chat
 from ui.documents import DocumentsTab
 from ui.events import HIDDEN, QUIET, fact, number, owner, told
 from ui.page import RATED, SCRIPT, TOP
+from ui.panels import render_filter
 from ui.sources import EMPTY
 
 ASKING: dict[str, Any] = {"concurrency_limit": 4, **QUIET}  # questions at a time; Gradio's own limit is one
@@ -35,15 +36,18 @@ class _Page:
         self.current = gr.Textbox(visible="hidden", elem_id="current", show_label=False)  # the conversation's id
         self.replacing = gr.State(False)  # whether the next question takes the last one's place
         with gr.Tabs(elem_id="tabs"):
-            with gr.Tab("Chat"), gr.Row(elem_id="panels"):
+            with gr.Tab("Chat") as chatting, gr.Row(elem_id="panels"):
                 self._chat_panels()
-            with gr.Tab("Documents"), gr.Column(elem_id="documents-tab"):
+            with gr.Tab("Documents") as listed, gr.Column(elem_id="documents-tab"):
                 documents = DocumentsTab(chat, self.only)
+        listed.select(documents.watch, self.only, [documents.timer, *documents.shown], **QUIET)
+        chatting.select(documents.rest, None, documents.timer, **QUIET)
         self._wire_questions()
         self._wire_conversations()
         on_load: dict[str, Any] = {"js": "() => [location.hash.slice(1)]", **HIDDEN}
-        opened = page.load(self.open, self.current, [*self.conversation, self.source], **on_load)
-        opened.then(documents.now, self.only, documents.shown, **HIDDEN)
+        opened = page.load(self.open, self.current, self.opened, **on_load)
+        opened.then(documents.now, self.only, documents.shown, **QUIET)
+        opened.then(self.chat.suggestions, None, self.suggestions, **QUIET)
 
     def _chat_panels(self) -> None:
         with gr.Column(elem_id="left"):
@@ -59,7 +63,9 @@ class _Page:
             gr.HTML(RATED, js_on_load=None, apply_default_css=False)
         with gr.Column(elem_id="middle"):
             self.thread = gr.HTML(elem_id="thread", js_on_load=SCRIPT, apply_default_css=False)
+            self.suggestions = gr.HTML(elem_id="suggestions", js_on_load=SCRIPT, apply_default_css=False)
             with gr.Column(elem_id="composer"):
+                self.filter = gr.HTML(elem_id="filter", js_on_load=SCRIPT, apply_default_css=False)
                 with gr.Row():
                     self.question = gr.Textbox(
                         label="Question",
@@ -75,12 +81,11 @@ class _Page:
                     self.send = gr.Button("Ask", variant="primary", elem_id="send", scale=0, min_width=90)
                     self.stop = gr.Button("Stop", elem_id="stop", scale=0, min_width=90, visible=False)
                 with gr.Accordion("Ask only some of the documents", open=False, elem_id="scope"):
-                    self.only = gr.Dropdown(
-                        multiselect=True, show_label=False, label="Documents (none chosen: all)", container=False
-                    )
+                    self.only = gr.Dropdown(multiselect=True, label="Documents (none chosen: all)")
         with gr.Column(elem_id="right"):
             self.source = gr.HTML(EMPTY, elem_id="source", js_on_load=SCRIPT, apply_default_css=False)
         self.conversation = [self.thread, self.current, self.listing]
+        self.opened = [*self.conversation, self.source, self.only, self.replacing]
         self.asking = [*self.conversation, self.question, self.send, self.stop, self.replacing]
 
     # -- asking ----------------------------------------------------------------------------------
@@ -95,10 +100,12 @@ class _Page:
                 self.asking,
                 **ASKING,
             ),
-            self.thread.starter(self.ask_starter, given, self.asking, **ASKING),
+            self.suggestions.starter(self.ask_starter, given, self.asking, **ASKING),
             self.thread.retry(self.ask_again, given, self.asking, **ASKING),
         ]
         self.stop.click(self.stopped, self.current, self.asking, cancels=started, **HIDDEN)
+        self.only.change(render_filter, self.only, self.filter, **QUIET)
+        self.filter.unfilter(lambda: [], None, self.only, **QUIET)
         self.thread.edit(self.edit, self.current, [self.question, self.replacing], **HIDDEN)
         self.thread.cite(self.cite, self.current, self.source, **QUIET)
         self.source.cite(self.cite, self.current, self.source, **QUIET)
@@ -173,16 +180,17 @@ class _Page:
     # -- conversations ---------------------------------------------------------------------------
 
     def _wire_conversations(self) -> None:
-        opened = [*self.conversation, self.source]
-        self.fresh.click(self.new, None, opened, **QUIET).then(lambda: False, None, self.replacing, **QUIET)
-        self.listing.open(self.open_listed, None, opened, **QUIET).then(lambda: False, None, self.replacing, **QUIET)
+        # The conversation is left in the browser, at once; what the fresh page shows comes after it.
+        cleared = self.fresh.click(None, None, [self.current, self.only], js="() => ['', []]", **QUIET)
+        cleared.then(self.new, None, [self.thread, self.listing, self.source, self.replacing], **QUIET)
+        self.listing.open(self.open_listed, None, self.opened, **QUIET)
         self.listing.rename(self.rename, [self.current, self.words], self.conversation, **QUIET)
         self.listing.delete(self.delete, [self.current, self.words], self.conversation, **QUIET)
         self.words.change(self.search, [self.current, self.words], self.listing, **QUIET)
 
     def open(self, current: str, request: gr.Request) -> tuple[Any, ...]:
-        """The conversation that the address names, else a fresh page; its source panel begins empty."""
-        return *self._kept(current, request), EMPTY
+        """The conversation that the address names, else a fresh page; no source is open, all documents are asked."""
+        return *self._kept(current, request), EMPTY, [], False
 
     def open_listed(self, request: gr.Request, event: gr.EventData) -> tuple[Any, ...]:
         """A conversation was pressed in the list."""
@@ -190,7 +198,8 @@ class _Page:
 
     def new(self, request: gr.Request) -> tuple[Any, ...]:
         """A fresh page."""
-        return self.open("", request)
+        thread, _, listing = self._kept("", request)
+        return thread, listing, EMPTY, False
 
     def rename(self, current: str, words: str, request: gr.Request, event: gr.EventData) -> tuple[Any, ...]:
         """Another title for one of the list."""

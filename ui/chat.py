@@ -17,7 +17,14 @@ from ui.conversations import Conversation, ConversationError, Conversations, Exc
 from ui.errors import error_line
 from ui.exports import as_cases, as_json, as_markdown
 from ui.html import counted
-from ui.panels import Outcome, Pending, render_conversations, render_documents, render_thread
+from ui.panels import (
+    Outcome,
+    Pending,
+    render_conversations,
+    render_documents,
+    render_starters,
+    render_thread,
+)
 from ui.sources import changed_quotes, quotes_of, render_source, standing
 from ui.starters import Starters
 
@@ -93,6 +100,14 @@ class Chat:
             return Shown(self._thread(known), known.id if known else "", True)
         except QAError as error:  # the index, too, is needed: which sources have changed
             return Shown(self._failed(None, error), "", True)
+
+    def suggestions(self) -> str:
+        """Questions to begin with; looked for as long as `Starters` may take."""
+        return render_starters(self.starters.questions())
+
+    def state(self) -> tuple[str, str]:
+        """Changes whenever the table of documents does."""
+        return self.assistant.store.library.fingerprint(), self.under_way
 
     def listing(self, owner: str, current: str, words: str = "") -> str:
         """The newest of the owner's conversations, or of those that hold all of these words."""
@@ -200,9 +215,15 @@ class Chat:
             return None
 
     def _thread(self, known: Conversation | None, *, pending: Pending | None = None, error: str = "") -> str:
-        starters = () if (known and known.exchanges) or pending else self.starters.questions()
+        about = "" if (known and known.exchanges) or pending else self._about()
         changed = self._changed(known)
-        return render_thread(known, changed, pending=pending, error=error, starters=starters, worded=self.worded)
+        return render_thread(known, changed, pending=pending, error=error, about=about, worded=self.worded)
+
+    def _about(self) -> str:
+        """Which folder is asked, how much of it is indexed, and how documents are added."""
+        documents = counted(len(self.assistant.documents()), "document")
+        folder = self.assistant.store.docs.resolve().name
+        return f"{documents} of the folder “{folder}”. Add more there, or drop files under Documents."
 
     def _failed(self, known: Conversation | None, error: QAError) -> str:
         """The thread with the error below; the error alone where the index cannot tell what still may be shown."""

@@ -11,11 +11,12 @@ import gradio as gr
 from qa.errors import QAError
 from ui.chat import Chat
 from ui.errors import error_line
-from ui.events import HIDDEN, fact, uploader
+from ui.events import HIDDEN, QUIET, fact, uploader
 from ui.page import SCRIPT
 from ui.panels import Outcome, render_outcomes
 
 UNCHANGED = (gr.skip(), gr.skip())
+LOOK_S = 3.0  # between two looks for changes
 
 
 class DocumentsTab:
@@ -28,6 +29,9 @@ class DocumentsTab:
         self.documents = gr.HTML(elem_id="documents", js_on_load=SCRIPT, apply_default_css=False)
         self.reindex = gr.Button("Look for changes in the folder", size="sm", elem_id="reindex")
         self.shown = [self.documents, only]  # what `now` fills
+        self.timer = gr.Timer(LOOK_S, active=False)  # runs while the table is in sight
+        self.state = gr.State(None)  # of which state of the index the table is
+        self.timer.tick(self.renew, [self.state, only], [self.state, *self.shown], **QUIET)
         table = [self.outcomes, *self.shown]
         self.files.upload(self.upload, [self.files, only], [self.files, *table], show_progress="minimal", **HIDDEN)
         self.documents.drop(self.drop, only, table, **HIDDEN)
@@ -69,6 +73,22 @@ class DocumentsTab:
         """The index is made equal to the folder again."""
         for outcome in self.chat.look_again():
             yield render_outcomes([outcome]), *(UNCHANGED if outcome[1] is None else self.now(chosen))
+
+    def watch(self, chosen: list[str]) -> tuple[Any, ...]:
+        """The table comes in sight: as it is now, and renewed from now on."""
+        return gr.Timer(active=True), *self.now(chosen)
+
+    def rest(self) -> Any:
+        """The table is out of sight."""
+        return gr.Timer(active=False)
+
+    def renew(self, state: Any, chosen: list[str]) -> tuple[Any, ...]:
+        """The table again where the index has changed."""
+        try:
+            now = list(self.chat.state())
+        except QAError:
+            return (gr.skip(), *self.now(chosen))
+        return (gr.skip(), *UNCHANGED) if now == state else (now, *self.now(chosen))
 
     def now(self, chosen: list[str]) -> tuple[Any, ...]:
         """The table, and the choice of documents a question may use, less what is gone."""

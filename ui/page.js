@@ -1,6 +1,7 @@
 // Runs when a panel is there. One listener a panel: what is pressed says what it wants in data-do, and Python does it.
 // Texts arrive escaped and are never put together with markup here.
-const EVENTS = ['cite', 'starter', 'retry', 'edit', 'rate', 'comment', 'open', 'rename', 'delete', 'drop'];
+const EVENTS = ['cite', 'starter', 'retry', 'edit', 'rate', 'comment', 'open', 'rename', 'delete', 'drop', 'unfilter'];
+const SURE_MS = 6000; // that a button asks whether it really should
 const root = document.body;
 const scrollTo = (box, target, above) => { // the box alone, not the whole page
   box.scrollTop += target.getBoundingClientRect().top - box.getBoundingClientRect().top - above;
@@ -28,6 +29,22 @@ const copyText = async (text) => { // plain HTTP from another machine has no cli
     field.remove();
     return done;
   }
+};
+const announce = (words) => { // to a screen reader: one place that is never drawn anew
+  let said = document.querySelector('#said');
+  if (!said) {
+    said = document.createElement('p');
+    said.id = 'said';
+    said.setAttribute('role', 'status');
+    root.append(said);
+  }
+  said.textContent = words;
+};
+const told = (turn) => { // an answer in a few words
+  const reason = turn.querySelector('.refused .reason');
+  if (reason) return `No answer. ${reason.textContent}`;
+  const answer = turn.querySelector('.short, .verbatim');
+  return answer ? `Answer: ${answer.textContent}` : '';
 };
 const field = () => document.querySelector('#question textarea, #question input');
 
@@ -86,10 +103,22 @@ element.addEventListener('click', (event) => {
     root.classList.add('source-open');
   }
   if (what === 'delete' || what === 'drop') {
-    // Pressed once it asks, pressed again it deletes.
+    // Pressed once it asks, pressed again it deletes; left alone it asks no more.
     if (!button.dataset.sure) {
+      const before = { text: button.textContent, name: button.getAttribute('aria-label'), title: button.title };
+      const say = (label, name, title) => {
+        button.textContent = label;
+        button.title = title;
+        if (name === null) button.removeAttribute('aria-label');
+        else button.setAttribute('aria-label', name);
+      };
       button.dataset.sure = '1';
-      button.textContent = 'Really delete?';
+      say('Really delete?', `Really delete? ${before.title}`, 'Press again to delete');
+      announce(`Really delete? Press again. ${before.title}`);
+      setTimeout(() => {
+        delete button.dataset.sure;
+        say(before.text, before.name, before.title);
+      }, SURE_MS);
       return;
     }
     delete button.dataset.sure;
@@ -111,6 +140,12 @@ watch('value', () => {
     if (location.hash.slice(1) !== id) history.replaceState(null, '', id ? '#' + id : location.pathname + location.search);
     const turns = element.querySelectorAll('.turn, .error');
     const state = [id, turns.length, element.querySelectorAll('.pending').length].join();
+    const last = turns[turns.length - 1];
+    if (window.qaAsked && last && !last.classList.contains('pending')) {
+      announce(last.classList.contains('error') ? last.textContent : told(last));
+      window.qaAsked = false;
+    }
+    if (last && last.classList.contains('pending')) window.qaAsked = true;
     if (turns.length && state !== window.qaShown) scrollTo(document.querySelector('#thread'), turns[turns.length - 1], 12);
     window.qaShown = state;
   }
@@ -142,6 +177,15 @@ if (!window.qaReady) {
       const input = field();
       if (input) input.focus();
     }
+    // Keys that scroll reach the thread from wherever nothing else takes them.
+    const thread = document.querySelector('#thread');
+    const own = event.target === root || event.target.closest('#thread, #top') || (typing && /^Page/.test(event.key) && event.target.closest('#question'));
+    const page = thread ? thread.clientHeight * 0.9 : 0;
+    const by = { PageDown: page, PageUp: -page, End: 1e9, Home: -1e9, ArrowDown: 48, ArrowUp: -48 }[event.key];
+    if (thread && by && own && !(typing && !/^Page/.test(event.key)) && !event.ctrlKey && !event.metaKey && thread.offsetParent) {
+      event.preventDefault();
+      thread.scrollTop += by;
+    }
   });
   for (const kind of ['mouseover', 'focusin']) {
     document.addEventListener(kind, (event) => {
@@ -159,8 +203,8 @@ if (!window.qaReady) {
       const dark = !root.classList.contains('dark');
       root.classList.toggle('dark', dark);
       try { localStorage.setItem('qa-dark', dark ? '1' : '0'); } catch (error) { /* private window: not kept */ }
-    } else if (event.target.closest('[data-do="open"]')) {
-      root.classList.remove('list-open');
+    } else if (event.target.closest('[data-do="open"], #fresh') || !event.target.closest('#left')) {
+      root.classList.remove('list-open'); // a drawer is left by what it was opened for, or by a tap beside it
     }
   });
   try {

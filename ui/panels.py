@@ -31,12 +31,12 @@ def render_thread(
     *,
     pending: Pending | None = None,
     error: str = "",
-    starters: Sequence[str] = (),
+    about: str = "",
     worded: str = "",
 ) -> str:
     """All turns, oldest first; `changed`: turn → numbers of its quotes whose source is another now.
 
-    `worded`: see `render_answer`.
+    `about` says on a fresh page what is asked; `worded`: see `render_answer`.
     """
     turns = conversation.exchanges if conversation else ()
     parts = [
@@ -51,25 +51,41 @@ def render_thread(
     ]
     if pending:
         parts.append(
-            f'<article class="turn pending"><p class="question">{text(pending.question)}</p>'
+            f'<article class="turn pending"><h2 class="question">{text(pending.question)}</h2>'
             '<p class="stage" role="status"><span class="dots" aria-hidden="true"></span>'
             f"{text(pending.stage)}</p></article>"
         )
     if error:
         parts.append(f'<p class="error" role="alert">{text(error)}</p>')
     if not turns and not pending:
-        parts.insert(0, _welcome(starters))
+        parts.insert(0, _welcome(about))
     which = f' data-conversation="{text(conversation.id)}"' if conversation else ""
     return f'<div class="thread"{which}>{"".join(parts)}</div>'
 
 
-def _welcome(starters: Sequence[str]) -> str:
-    suggestions = "".join(f"<li>{button(text(one), 'starter', css='starter', question=one)}</li>" for one in starters)
-    shown = f'<p class="small">For instance:</p><ul class="starters">{suggestions}</ul>' if starters else ""
+def _welcome(about: str) -> str:
     return (
         '<section class="welcome"><h2>Ask your documents</h2><p>Every answer is quoted word for word with the place'
-        f" it stands in. Where the documents do not answer, you are told so.</p>{shown}</section>"
+        " it stands in. Where the documents do not answer, you are told so.</p>"
+        f'<p class="small about">{text(about)}</p></section>'
     )
+
+
+def render_starters(questions: Sequence[str]) -> str:
+    """Questions to begin with, each a button; nothing where there are none."""
+    if not questions:
+        return ""
+    suggestions = "".join(f"<li>{button(text(one), 'starter', css='starter', question=one)}</li>" for one in questions)
+    return f'<p class="small">For instance:</p><ul class="starters">{suggestions}</ul>'
+
+
+def render_filter(documents: Sequence[str]) -> str:
+    """The chip that says which documents a question is limited to, and takes the limit off; nothing without one."""
+    if not documents:
+        return ""
+    shown = documents[0] if len(documents) == 1 else f"{len(documents)} documents"
+    title = f"Only {', '.join(documents)}. Press to ask all documents again."
+    return f'<p class="filter">{button(name(f"Only {shown} ✕"), "unfilter", css="chip", title=title)}</p>'
 
 
 def _turn(one: Exchange, number: int, changed: Set[int], *, worded: str, last: bool) -> str:
@@ -92,7 +108,7 @@ def _turn(one: Exchange, number: int, changed: Set[int], *, worded: str, last: b
         f"{_thumb('up', one, number)}{_thumb('down', one, number)}</div>{_comment(one, number)}"
     )
     return (
-        f'<article class="turn" data-turn="{number}"><p class="question">{text(one.answer.question)}</p>'
+        f'<article class="turn" data-turn="{number}"><h2 class="question">{text(one.answer.question)}</h2>'
         f"{shown}{tools}</article>"
     )
 

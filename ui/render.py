@@ -53,7 +53,8 @@ def render_answer(
     )
     conflicts = "".join(_conflict(answer, pair, turn, flagged) for pair in answer.conflicts)
     return (
-        f'<div class="answer answered">{_asked(answer)}{short}{quotes}{conflicts}{open_parts}'
+        f'<div class="answer answered"><h3 class="for-readers">Answer</h3>{_asked(answer)}{short}'
+        f"{quotes}{conflicts}{open_parts}"
         f'<p class="foot">{confidence(answer.confidence)}</p>{_why(answer)}</div>'
     )
 
@@ -149,9 +150,12 @@ def _refused(answer: Refused, turn: int, changed: Set[int], worded: str) -> str:
     passages = f"{counted(count, 'nearest passage')}: not an answer"
     looked = answer.asked.strip() or "nothing"
     told = f'<p class="worded">{text(worded)}</p>' if worded and answer.reason != "empty_question" else ""
+    only = answer.trace.documents
+    searched = f"<dt>Searched</dt><dd>only {name(', '.join(only))}</dd>" if only else ""
     return (
-        '<div class="answer refused"><p class="head"><span class="mark" aria-hidden="true">∅</span> No answer</p>'
-        f"{told}<dl><dt>Looked for</dt><dd>{text(looked)}</dd><dt>Why not</dt><dd>{text(_reason(answer))}</dd>"
+        '<div class="answer refused"><h3 class="head"><span class="mark" aria-hidden="true">∅</span> No answer</h3>'
+        f"{told}<dl><dt>Looked for</dt><dd>{text(looked)}</dd>{searched}"
+        f'<dt>Why not</dt><dd class="reason">{text(_reason(answer))}</dd>'
         f"<dt>What next</dt><dd>{text(WHAT_NEXT[answer.reason])}</dd></dl>"
         f"{details(passages, nearest, 'near') if count else ''}{_why(answer)}</div>"
     )
