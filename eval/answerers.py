@@ -1,4 +1,4 @@
-"""Who answers: this project, a Python callable, or an HTTP endpoint that returns the answer's JSON."""
+"""Answerers that can be examined: this project, a Python callable, or an HTTP endpoint that returns JSON."""
 
 import importlib
 import json
@@ -19,30 +19,30 @@ from qa.schema import Answer, Answered, Refused, Turn
 
 TIMEOUT_S = 120.0
 Answerer = Callable[[str, Sequence[Turn], Sequence[str] | None], Any]
-"""(question, history, documents) → Answered | Refused, or the same as JSON data."""
+"""(question, history, documents) → Answered or Refused, or the same as JSON data."""
 
 _ANSWER: TypeAdapter[Answered | Refused] = TypeAdapter(Answer)
 
 
 class OpenAnswerer(Protocol):
-    """Opened on a folder of documents, answers about it; opened again after the folder has changed."""
+    """Opens an answerer on a folder of documents; called again after the folder has changed."""
 
     def __call__(self, docs: Path, /) -> Answerer:
         """An answerer that has read the folder."""
 
 
 class AnswererError(QAError):
-    """The answerer failed or returned something else than an answer."""
+    """The answerer failed, or returned something that is not an answer."""
 
 
 def open_answerer(name: str, *, config: Config | None = None) -> OpenAnswerer:
-    """`qa` (this project), `http://…` (POST of question, history, documents) or `module:function` (an OpenAnswerer)."""
+    """The answerer named `qa` (this project), `http://…` (an endpoint) or `module:function` (an OpenAnswerer)."""
     if name == "qa":
         return Own(config or from_environment())
     if name.startswith(("http://", "https://")):
         return lambda docs: _http(name)
     module, _, function = name.partition(":")
-    sys.path.insert(0, "")  # a module in the current folder, as with `python -m`
+    sys.path.insert(0, "")  # so that modules in the current folder are found, as with `python -m`
     try:
         opened: OpenAnswerer = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
@@ -53,7 +53,7 @@ def open_answerer(name: str, *, config: Config | None = None) -> OpenAnswerer:
 
 
 def open_on(open_: OpenAnswerer, docs: Path) -> Answerer:
-    """The answerer for the folder; raises AnswererError whatever it raises."""
+    """Open the answerer on the folder; raises AnswererError for everything that it raises."""
     try:
         answerer = open_(docs)
     except QAError:
@@ -74,16 +74,16 @@ def ask(
     *,
     timeout_s: float = TIMEOUT_S,
 ) -> Answered | Refused:
-    """The answer as a type, whoever gave it and whatever it raised or left out; raises AnswererError."""
+    """Ask, complete and check the answer; raises AnswererError when the answerer fails or returns something else."""
     found: list[Any] = []
 
     def run() -> None:
         try:
             found.append(answerer(question, history, documents))
-        except BaseException as error:  # foreign code: even an exit is but a failed answer
+        except BaseException as error:  # the code is foreign: even when it exits, only this answer has failed
             found.append(error)
 
-    thread = threading.Thread(target=run, daemon=True)  # one that hangs must not keep the run from ending
+    thread = threading.Thread(target=run, daemon=True)  # an answerer that hangs must not keep the run from ending
     thread.start()
     thread.join(timeout_s)
     if not found:
@@ -94,7 +94,7 @@ def ask(
         raise AnswererError(f"the answerer failed ({_named(found[0])}).") from found[0]
     try:
         answer = _ANSWER.validate_python(complete(found[0], question, texts))
-        answer.model_dump_json()  # what cannot be written is not an answer
+        answer.model_dump_json()  # raises for text that cannot be written as JSON
     except ValidationError as error:
         first = error.errors()[0]
         raise AnswererError(f"not an answer: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
@@ -104,11 +104,11 @@ def ask(
 
 
 def complete(answer: Any, question: str, texts: dict[str, str]) -> Any:
-    """JSON data with what other systems need not give: a status and quotes of text, document, start, end will do."""
+    """JSON data with defaults for what other systems may leave out: all but status, and text and place of quotes."""
     if not isinstance(answer, dict):
         return answer
     shown = {"answered": "quotes", "refused": "nearest"}.get(str(answer.get("status")), "quotes")
-    quotes = [_complete_quote(one, texts) for one in answer.get(shown) or ()]
+    quotes = [_complete_quote(quote, texts) for quote in answer.get(shown) or ()]
     given = {"question": question, "asked": question, "text": "", "confidence": 1.0, "trace": _no_trace(question)}
     given |= {"reason": "not_covered"} if shown == "nearest" else {"short_answer": None}
     return {**given, **answer, shown: quotes}
@@ -135,7 +135,7 @@ def _named(error: BaseException) -> str:
 
 
 class Own:
-    """This project's answerer, with a store of its own for each folder that is gone with it."""
+    """This project as an answerer. Each folder gets a temporary store, which `close` erases."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -143,7 +143,7 @@ class Own:
         self._opened: dict[Path, Any] = {}
 
     def __call__(self, docs: Path, /) -> Answerer:
-        """The assistant over the folder, made equal to it again."""
+        """The assistant over the folder, with the store made equal to it."""
         from qa.assistant import Assistant
 
         if docs in self._opened:
@@ -153,7 +153,7 @@ class Own:
         return lambda question, history, documents: assistant.ask(question, history=history, documents=documents)
 
     def close(self) -> None:
-        """Close what is open and erase its stores."""
+        """Close all assistants and erase their stores."""
         for assistant in self._opened.values():
             assistant.close()
         self._scratch.cleanup()

@@ -1,9 +1,9 @@
-"""Which reader: the packaged one, a small one, or the small one choosing what the packaged one reads.
+"""Compares three readers: the packaged one, a small one, and a cascade in which the small one chooses for the other.
 
     python -m eval.cascade BENCH_DIR SMALL_DIR [--sample 400] [--seed 1]
 
-SMALL_DIR is what `qa.reader.export` wrote. All search the same collection, SQuAD 2.0's first half. Nothing is
-calibrated, so only figures that need no threshold are printed; milliseconds are those of reading alone.
+SMALL_DIR was written by `qa.reader.export`. All readers get passages of the same collection, SQuAD 2.0's first half.
+The scores are not calibrated, so only figures without a threshold are printed. Milliseconds are those of reading alone.
 """
 
 import json
@@ -30,7 +30,7 @@ FIGURES = ("right_never_refusing", "auroc_answerable", "refused_at_90%", "refuse
 
 
 class Cascade(BaseNodePostprocessor):
-    """The first reader reads all, the second the best `keep` of them; its word counts."""
+    """The first reader reads all passages, the second the best `keep` of them. The second one's scores count."""
 
     keep: int
     _readers: tuple[BaseNodePostprocessor, BaseNodePostprocessor] = PrivateAttr()
@@ -50,13 +50,13 @@ class Cascade(BaseNodePostprocessor):
 def measure(
     store: Store, config: Config, reader: BaseNodePostprocessor, questions: Sequence[Question]
 ) -> dict[str, Any]:
-    """The figures that need no threshold, and the median of reading in ms, of this reader in the whole pipeline."""
+    """The figures that need no threshold, and the median time of reading in ms, with this reader in the pipeline."""
     assistant = Assistant(store, replace(config, threshold=0.0), reader)
     assistant.ask(questions[0].text)  # opens the models
-    answers = [assistant.ask(one.text) for one in questions]
+    answers = [assistant.ask(question.text) for question in questions]
     asked = [benchmark.outcome(*pair, 0.0) for pair in zip(questions, answers, strict=True)]
     found = benchmark.summary(asked, 0.0)
-    reading = [one.trace.timings_ms["read"] for one in answers if "read" in one.trace.timings_ms]
+    reading = [answer.trace.timings_ms["read"] for answer in answers if "read" in answer.trace.timings_ms]
     return {name: round(found[name], 3) for name in FIGURES} | {"read p50 ms": metrics.percentile(reading, 0.5)}
 
 
@@ -67,14 +67,14 @@ def measure(
 @click.option("--seed", default=1, show_default=True)
 def main(source: Path, small: Path, sample: int, seed: int) -> None:
     config = from_environment()
-    one, other = CrossEncoder(threads=config.threads), CrossEncoder(threads=config.threads, folder=small)
+    packaged, other = CrossEncoder(threads=config.threads), CrossEncoder(threads=config.threads, folder=small)
     rows: dict[str, tuple[int, BaseNodePostprocessor]] = {
-        "packaged, 8": (8, one),
-        "packaged, 12": (12, one),
-        "packaged, 4": (4, one),
+        "packaged, 8": (8, packaged),
+        "packaged, 12": (12, packaged),
+        "packaged, 4": (4, packaged),
         "small, 12": (12, other),
-        "small 12, packaged 4": (12, Cascade(other, one, keep=4)),
-        "small 12, packaged 3": (12, Cascade(other, one, keep=3)),
+        "small 12, packaged 4": (12, Cascade(other, packaged, keep=4)),
+        "small 12, packaged 3": (12, Cascade(other, packaged, keep=3)),
     }
     with tempfile.TemporaryDirectory() as scratch:
         docs = Path(scratch) / "docs"

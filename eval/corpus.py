@@ -1,8 +1,8 @@
-"""Text to measure with, made by seed: as many documents as are asked for, each with one planted fact. Pure.
+"""Makes text to measure with, from a seed: any number of documents, each with one planted fact. Pure.
 
-Words are drawn by a Zipf-like law (the word of rank r with a weight of 1 / (r + 8)): a few stand in most passages, most
-in hardly any. Document n is the same in a collection of any size, so a larger one holds all of a smaller one. What it
-says is made up; so are its names.
+Words follow a Zipf-like law (the word of rank r has the weight 1 / (r + 8)): a few words stand in most passages, most
+words in few passages. Document n is the same in a collection of any size, so a larger collection contains a smaller
+one. All statements and names are made up.
 """
 
 import itertools
@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 
 SEED = 1
-SECTIONS = (2, 3, 4)  # of a document, equally often
-CHUNKS_A_DOCUMENT = 4.22  # on average: a section is a passage, many are two
+SECTIONS = (2, 3, 4)  # how many sections a document has; each number is equally frequent
+CHUNKS_A_DOCUMENT = 4.22  # on average: a section becomes one passage, often two
 FOLDER_DOCUMENTS = 1000
 
 _NOUNS = (
@@ -47,13 +47,13 @@ _ADJECTIVES = (
 _MONTHS = "January February March April May June July August September October November December".split()
 _THINGS = "bridge lighthouse windmill library station tower market theatre ferry observatory".split()
 _SYLLABLES = [
-    one + vowel + two for one in ("b", "d", "k", "m", "r", "t", "v", "s") for vowel in "aeiou" for two in ("l", "n")
+    onset + vowel + coda for onset in ("b", "d", "k", "m", "r", "t", "v", "s") for vowel in "aeiou" for coda in "ln"
 ]
-_NAMES = len(_SYLLABLES) ** 3 * 8  # different ones, of three syllables and an end
+_NAMES = len(_SYLLABLES) ** 3 * 8  # how many different names there are: three syllables and an ending
 _ENDS = "a o i e ar or im us".split()
-_TAIL_WORDS = 4000  # compounds of two nouns, rarer than all nouns
+_TAIL_WORDS = 4000  # compounds of two nouns; they are rarer than all nouns
 
-_FACTS = (  # statement, question that it answers, question that nothing answers
+_FACTS = (  # statement, a question that it answers, a question that no document answers
     (
         "The {thing} of {name} cost {number} crowns to build.",
         "How many crowns did the {thing} of {name} cost to build?",
@@ -79,18 +79,18 @@ _FACTS = (  # statement, question that it answers, question that nothing answers
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One document and the fact that is planted in it."""
+    """A made document with the fact that is planted in it."""
 
     name: str  # path in the folder
     text: str
-    fact: str  # a sentence of it
-    question: str  # that the fact answers
-    unanswerable: str  # about the same thing, and no document says it
+    fact: str  # the planted sentence
+    question: str  # a question that the fact answers
+    unanswerable: str  # a question about the same thing that no document answers
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A question; `document` and `fact` are None where nothing answers it."""
+class PlantedQuestion:
+    """A question with the fact that answers it; `document` and `fact` are None when no document answers it."""
 
     question: str
     document: str | None
@@ -98,12 +98,12 @@ class Asked:
 
 
 def documents_for(chunks: int) -> int:
-    """How many documents have about so many chunks; at least one."""
+    """How many documents have about so many chunks in total; at least one."""
     return max(1, round(chunks / CHUNKS_A_DOCUMENT))
 
 
 def page(number: int, seed: int = SEED) -> Page:
-    """Document `number`, from 0; of equal arguments always the same."""
+    """Document `number`, counted from 0. Equal arguments always give the same document."""
     if not 0 <= number < _NAMES:
         raise ValueError(f"there are {_NAMES:,} documents, no number {number}")
     rng = _rng(f"{seed}/{number}")
@@ -123,7 +123,7 @@ def page(number: int, seed: int = SEED) -> Page:
 
 
 def write(folder: Path, documents: int, seed: int = SEED) -> None:
-    """Write documents 0 … documents - 1 into the folder, FOLDER_DOCUMENTS in each of its own folders."""
+    """Write documents 0 … documents - 1 into subfolders of the folder, FOLDER_DOCUMENTS in each."""
     for number in range(documents):
         made = page(number, seed)
         path = folder / made.name
@@ -131,24 +131,26 @@ def write(folder: Path, documents: int, seed: int = SEED) -> None:
         path.write_bytes(made.text.encode())
 
 
-def questions(documents: int, count: int, seed: int = SEED) -> list[Asked]:
-    """`count` questions about documents drawn at random, by turns about the planted fact and unanswerable."""
+def questions(documents: int, count: int, seed: int = SEED) -> list[PlantedQuestion]:
+    """`count` questions about documents drawn at random, in turn answered by a planted fact and unanswerable."""
     rng = _rng(f"questions {seed}")
     pages = (page(rng.randrange(documents), seed) for _ in range(count))
     return [
-        Asked(one.unanswerable, None, None) if number % 2 else Asked(one.question, one.name, one.fact)
-        for number, one in enumerate(pages)
+        PlantedQuestion(drawn.unanswerable, None, None)
+        if number % 2
+        else PlantedQuestion(drawn.question, drawn.name, drawn.fact)
+        for number, drawn in enumerate(pages)
     ]
 
 
 def common_question(number: int) -> str:
-    """A question made of nothing but the commonest words."""
+    """A question made of the most frequent words only."""
     a, b, c, d = _rng(f"common {number}").sample(_NOUNS[:12], 4)
     return f"Which {a} of the {b} and the {c} was in the {d}?"
 
 
 def long_question(number: int, words: int) -> str:
-    """A question of exactly so many words."""
+    """A question with exactly so many words."""
     rng = _rng(f"long {number}")
     sentences = (word for _ in itertools.count() for word in _sentence(rng).split())
     return " ".join(itertools.islice(sentences, words)).rstrip(".,;:") + "?"
@@ -160,7 +162,7 @@ def _rng(seed: str) -> random.Random:
 
 @cache
 def _vocabulary() -> tuple[Sequence[str], Sequence[float]]:
-    """All nouns, the commonest first, and their cumulative weights."""
+    """All nouns, the most frequent first, and their cumulative weights."""
     rng = _rng("vocabulary")
     tail = list(dict.fromkeys("".join(rng.sample(_NOUNS, 2)) for _ in range(_TAIL_WORDS)))
     words = [*_NOUNS, *tail]
@@ -173,7 +175,7 @@ def _nouns(rng: random.Random, count: int) -> list[str]:
 
 
 def _name(number: int) -> str:
-    """A name for each number below _NAMES, no two alike; neighbours differ in more than their end."""
+    """A name for each number below _NAMES. No two are equal, and the names of neighbouring numbers are not similar."""
     number = number * 7919 % _NAMES
     number, end = divmod(number, len(_ENDS))
     number, third = divmod(number, len(_SYLLABLES))
@@ -191,7 +193,7 @@ def _date(rng: random.Random) -> str:
 
 
 def _number(rng: random.Random) -> str:
-    """Small ones more often, like those of a real text."""
+    """A number as text; small numbers are more frequent, as in real texts."""
     return f"{round(10 ** rng.uniform(0.4, 5)):,}"
 
 

@@ -1,4 +1,4 @@
-"""Cases: what is asked and what would be right. Files are checked in full before anything runs."""
+"""Cases: the questions of an exam and their right answers. All case files are checked before anything runs."""
 
 import hashlib
 import json
@@ -18,11 +18,14 @@ MAX_FILE_MB = 50.0
 
 
 class CaseError(QAError):
-    """Case files have mistakes; the message lists all of them, a line each."""
+    """Case files have mistakes. The message lists all of them, one in each line."""
 
 
 class Gold(Boundary):
-    """A passage, verbatim in the document's text. `part` numbers what must all be quoted; `nth` picks an occurrence."""
+    """A passage that must be quoted, verbatim as in the document's text.
+
+    `part`: of several things that are asked, which one it answers. `nth`: which occurrence, when it stands repeatedly.
+    """
 
     document: str
     quote: str = Field(min_length=1)
@@ -31,13 +34,13 @@ class Gold(Boundary):
 
 
 class Case(Boundary):
-    """One question or conversation; the last turn is judged, the earlier ones are really asked."""
+    """One question or conversation. All turns are asked; the answer to the last one is judged."""
 
     id: str = Field(min_length=1)
     kind: str = Field(min_length=1)
     turns: tuple[str, ...] = Field(min_length=1, max_length=4)
-    docs: tuple[str, ...] | None = Field(default=None, min_length=1)  # all that the last turn may use; None: any
-    delete: tuple[str, ...] = ()  # dropped from the folder before asking
+    docs: tuple[str, ...] | None = Field(default=None, min_length=1)  # the documents that may be used; None: all
+    delete: tuple[str, ...] = ()  # documents that are indexed, and deleted before asking
     answerable: bool = Field(strict=True)
     gold: tuple[Gold, ...] = ()
     near: Gold | None = None  # the nearest passage of a case that has no gold
@@ -49,39 +52,39 @@ class Case(Boundary):
     @model_validator(mode="after")
     def _consistent(self) -> "Case":
         if self.answerable != bool(self.gold):
-            raise ValueError("answerable cases have gold, and only they")
+            raise ValueError("an answerable case needs gold, and a case with gold must be answerable")
         if any("\ud800" <= char <= "\udfff" for char in "".join(self.turns)):
             raise ValueError("a turn holds half a character (a lone surrogate)")
-        if any(one.document in self.delete or one.document not in (self.docs or (one.document,)) for one in self.gold):
+        if any(g.document in self.delete or g.document not in (self.docs or (g.document,)) for g in self.gold):
             raise ValueError("gold stands in a document that the case deletes or does not let be used")
-        if len({one.part is None for one in self.gold}) > 1:
+        if len({gold.part is None for gold in self.gold}) > 1:
             raise ValueError("either all gold quotes have a part or none has")
-        if self.conflict == "sources" and {one.part for one in self.gold} != {1, 2}:
-            raise ValueError("a conflict of sources has gold of parts 1 and 2")
+        if self.conflict == "sources" and {gold.part for gold in self.gold} != {1, 2}:
+            raise ValueError("a conflict of sources needs gold of parts 1 and 2")
         return self
 
     @property
     def split(self) -> Literal["dev", "test"]:
-        """For ever: by hash of the gold, else the nearest passage, so that paraphrases of a fact stay on one side.
+        """Decided by a hash of the gold passage, or of `near`, so that questions about one fact are in one split.
 
-        Of several gold passages the first in the order of characters counts, also where the case asks for all.
+        Of several gold passages, the first in alphabetical order is hashed.
         """
-        passage = min((one.quote for one in self.gold), default=self.near.quote if self.near else self.id)
+        passage = min((gold.quote for gold in self.gold), default=self.near.quote if self.near else self.id)
         digest = hashlib.sha256(" ".join(passage.split()).encode()).digest()
         return "test" if digest[0] / 256 < TEST_SHARE else "dev"
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A case with its passages found in the documents, as (document, start, end)."""
+    """A case with its passages as places in the documents: (document, start, end)."""
 
     case: Case
-    parts: tuple[tuple[tuple[str, int, int], ...], ...]  # gold: one of each part is needed
+    parts: tuple[tuple[tuple[str, int, int], ...], ...]  # the gold of each part; one place of each part must be quoted
     distractors: tuple[tuple[str, int, int], ...]
 
 
 def read_texts(docs: Path) -> dict[str, str]:
-    """Path → text of every document of the folder, as the product reads it."""
+    """Path → text of every document in the folder, as the product reads it."""
     texts = {}
     for file in list_files(docs)[0]:
         try:
@@ -92,7 +95,7 @@ def read_texts(docs: Path) -> dict[str, str]:
 
 
 def load_cases(paths: Sequence[Path], texts: dict[str, str]) -> list[Placed]:
-    """All cases of the files, placed; raises CaseError with every mistake by file and line."""
+    """All cases of the files with their places; raises CaseError that lists every mistake by file and line."""
     placed: list[Placed] = []
     mistakes: list[str] = []
     seen: dict[str, str] = {}
@@ -112,7 +115,7 @@ def load_cases(paths: Sequence[Path], texts: dict[str, str]) -> list[Placed]:
                 case = Case.model_validate(json.loads(line, object_pairs_hook=_once))
             except ValidationError as error:
                 mistakes += [
-                    f"{where}: {'.'.join(map(str, one['loc'])) or 'case'}: {one['msg']}" for one in error.errors()
+                    f"{where}: {'.'.join(map(str, fault['loc'])) or 'case'}: {fault['msg']}" for fault in error.errors()
                 ]
                 continue
             except (ValueError, RecursionError) as error:
@@ -131,7 +134,7 @@ def load_cases(paths: Sequence[Path], texts: dict[str, str]) -> list[Placed]:
 
 
 class _Twice(ValueError):
-    """A field stands twice in a line, of which JSON readers silently keep one."""
+    """A field stands twice in a line; JSON readers would silently keep only one of the values."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -147,8 +150,8 @@ def _place(case: Case, texts: dict[str, str], where: str, mistakes: list[str]) -
     for name in (*(case.docs or ()), *case.delete):
         if name not in texts:
             mistakes.append(f"{where}: {name} is not a document")
-    gold = [(one.part or 1, find(one, texts, where, mistakes)) for one in case.gold]
-    distractors = [find(one, texts, where, mistakes) for one in case.distractors]
+    gold = [(passage.part or 1, find(passage, texts, where, mistakes)) for passage in case.gold]
+    distractors = [find(passage, texts, where, mistakes) for passage in case.distractors]
     if case.near:
         find(case.near, texts, where, mistakes)
     if len(mistakes) > before:
@@ -159,7 +162,7 @@ def _place(case: Case, texts: dict[str, str], where: str, mistakes: list[str]) -
 
 
 def find(gold: Gold, texts: dict[str, str], where: str, mistakes: list[str]) -> tuple[str, int, int] | None:
-    """Where the passage stands; a mistake where it stands nowhere, or more than once without `nth`."""
+    """The place of the passage. Adds a mistake when it is not found, or found several times and `nth` is missing."""
     text = texts.get(gold.document)
     if text is None:
         mistakes.append(f"{where}: {gold.document} is not a document")
@@ -180,7 +183,7 @@ def find(gold: Gold, texts: dict[str, str], where: str, mistakes: list[str]) -> 
 
 
 def _starts(text: str, quote: str) -> list[int]:
-    """Where the quote stands, overlapping places included."""
+    """All places where the quote starts; they may overlap."""
     found = [text.find(quote)]
     while found[-1] >= 0:
         found.append(text.find(quote, found[-1] + 1))

@@ -1,4 +1,4 @@
-"""One answer against one case: right or not, and if not, why. Pure."""
+"""Judges one answer by its case: whether it is right, and if not, why. Pure."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -19,12 +19,12 @@ Cause = Literal["not_retrieved", "refused", "read_wrongly", "quoted_wrongly", "s
 
 
 class Judgement(Boundary):
-    """A case's verdict and its share of every metric; None: not eligible."""
+    """The verdict on one case and its value for every metric; None when the case is not eligible."""
 
     right: bool
     outcome: Outcome
     cause: Cause | None
-    inexact: tuple[str, ...]  # every shown quote that is not the slice it claims to be
+    inexact: tuple[str, ...]  # the place of each shown quote that is not the exact slice it claims to be
     quotes: int
     quote_precision: float | None
     quote_recall: float | None
@@ -40,9 +40,9 @@ class Judgement(Boundary):
 
 
 def judge(placed: Placed, answer: Answered | Refused, texts: dict[str, str]) -> Judgement:
-    """`texts` are the documents as they are now; a quote from any other text is inexact."""
+    """Judge the answer. `texts` are the documents as they are now; a quote from any other text is inexact."""
     case = placed.case
-    gold = [one for part in placed.parts for one in part]
+    gold = [passage for part in placed.parts for passage in part]
     quotes: tuple[Quote, ...] = answer.quotes if isinstance(answer, Answered) else ()
     quoted = [interval(quote) for quote in quotes]
     shown = answer.nearest if isinstance(answer, Refused) else quotes
@@ -59,7 +59,7 @@ def judge(placed: Placed, answer: Answered | Refused, texts: dict[str, str]) -> 
         outcome, cause = "correct", None
     else:
         outcome, cause = "incorrect", _cause(placed, answer, quoted, ranked)
-    if inexact:  # whatever else it is
+    if inexact:  # this cause takes precedence over all others
         outcome, cause = "incorrect" if outcome == "correct" else outcome, "inexact"
     short = (answer.short_answer or "") if isinstance(answer, Answered) else ""
     marked = answer.conflicts if isinstance(answer, Answered) else ()
@@ -96,7 +96,7 @@ def _large_print(placed: Placed, answer: Answered | Refused) -> metrics.Print | 
 
 
 def covered(one: Interval, placed: Placed) -> frozenset[int]:
-    """The parts, from 0, of which the interval hits some gold."""
+    """The parts, counted from 0, of which the interval overlaps a gold passage."""
     return frozenset(
         number for number, part in enumerate(placed.parts) if any(metrics.overlaps(one, gold) for gold in part)
     )
@@ -107,7 +107,7 @@ def interval(quote: Quote) -> Interval:
 
 
 def is_exact(quote: Quote, texts: dict[str, str]) -> bool:
-    """Promise 1, checked against the documents themselves, for the quote and for each other place it claims."""
+    """Whether the quote keeps promise 1 in the documents themselves, at its place and at each of its other places."""
     text = texts.get(quote.document)
     if text is None or text_sha256(text) != quote.document_sha256:
         return False
@@ -119,32 +119,32 @@ def is_exact(quote: Quote, texts: dict[str, str]) -> bool:
 
 
 def _is_slice(text: str, start: int, end: int, quoted: str) -> bool:
-    """A slice forgives an end beyond the text; a quote is not forgiven."""
+    """Whether the text at start:end is the quoted text. Unlike a slice, an end beyond the text is not accepted."""
     return bool(quoted) and end - start == len(quoted) and text[start:end] == quoted
 
 
 def _is_right(placed: Placed, quotes: Sequence[Quote], quoted: Sequence[Interval]) -> bool:
-    most = MAX_QUOTES_OF_PARTS if len(placed.parts) > 1 else MAX_QUOTES
-    if len(quotes) > most or any(len(quote.text) > MAX_CHARS for quote in quotes):
+    max_quotes = MAX_QUOTES_OF_PARTS if len(placed.parts) > 1 else MAX_QUOTES
+    if len(quotes) > max_quotes or any(len(quote.text) > MAX_CHARS for quote in quotes):
         return False
-    is_distractor = any(metrics.overlaps(quoted[0], one) for one in placed.distractors)
+    is_distractor = any(metrics.overlaps(quoted[0], distractor) for distractor in placed.distractors)
     if is_distractor and not covered(quoted[0], placed):
         return False
     return metrics.quote_recall(quoted, placed.parts) == 1.0
 
 
 def _all_retrieved(placed: Placed, answer: Answered | Refused, ranked: Sequence[frozenset[int]]) -> bool:
-    """Whether some hit covers each part; what was refused without a search is not blamed on it."""
+    """Whether each part is covered by a hit. A refusal without a search does not count as a failure of the search."""
     return not answer.trace.hits or len(frozenset[int]().union(*ranked)) == len(placed.parts)
 
 
 def _cause(
     placed: Placed, answer: Answered | Refused, quoted: Sequence[Interval], ranked: Sequence[frozenset[int]]
 ) -> Cause:
-    """Of a wrong answer: a part was not found, or its passage was found but not quoted from, or not what was quoted."""
+    """Why an answer is wrong: a part was not retrieved, its passage not quoted, or the wrong words of it quoted."""
     if not _all_retrieved(placed, answer, ranked):
         return "not_retrieved"
-    missed = frozenset(range(len(placed.parts))).difference(*(covered(one, placed) for one in quoted))
+    missed = frozenset(range(len(placed.parts))).difference(*(covered(place, placed) for place in quoted))
     hits = zip(answer.trace.hits, ranked, strict=True)
     passages = [(hit.document, hit.start, hit.end) for hit, covers in hits if covers & missed]
     near = any(metrics.overlaps(quote, passage) for quote in quoted for passage in passages)
@@ -152,7 +152,7 @@ def _cause(
 
 
 def _is_planted(placed: Placed, quoted: Sequence[Interval], pair: tuple[int, int]) -> bool:
-    """Whether a marked pair of quote numbers, 0 for the question, is the conflict that the case names."""
+    """Whether a marked pair of quote numbers (0 is the question) is the conflict that the case expects."""
     if placed.case.conflict is None or not all(0 <= number <= len(quoted) for number in pair):
         return False
     covers = [covered(quoted[number - 1], placed) for number in pair if number]

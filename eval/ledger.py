@@ -1,7 +1,7 @@
-"""A folder that changes, and a ledger of all that ever stood in it: what may an answer cite?
+"""A changing folder and a ledger of every text that was in it, to check what answers cite.
 
-A text may be cited only if it stood under its name at some moment between the question and the answer. So one that was
-deleted or replaced before the question began may not, and one that is not known at all may never.
+An answer may cite a text only if the file of that name had this text at some moment between the question and the
+answer. A text that was deleted or replaced before the question began must not be cited, and an unknown text never.
 """
 
 import math
@@ -23,7 +23,7 @@ MAX_FILE_MB = 50.0
 
 @dataclass(slots=True)
 class Standing:
-    """A text under a name, from no later than `start_s` until no earlier than `end_s`."""
+    """How long a file had a text: it began at `start_s` or earlier and ended at `end_s` or later."""
 
     sha256: str
     start_s: float
@@ -31,7 +31,7 @@ class Standing:
 
 
 class Ledger:
-    """A folder that is changed only through this, and all that ever stood in it. Safe to share between threads."""
+    """A folder, changed only through this class, and every text that was in it. Safe to share between threads."""
 
     def __init__(self, folder: Path, aside: Path) -> None:
         self.folder, self.aside = folder, aside
@@ -40,33 +40,33 @@ class Ledger:
         self._lock = threading.Lock()
         aside.mkdir(parents=True, exist_ok=True)
         for file in list_files(folder)[0]:
-            with suppress(DocumentError):  # what cannot be read is not indexed either
+            with suppress(DocumentError):  # a file that cannot be read is not indexed either
                 self._note(file.name, self._read(file.path))
 
     def names(self) -> list[str]:
-        """What stands in the folder now."""
+        """The names of the files that are in the folder now."""
         with self._lock:
-            return sorted(name for name, all_ in self._standings.items() if all_[-1].end_s == math.inf)
+            return sorted(name for name, known in self._standings.items() if known[-1].end_s == math.inf)
 
     def text(self, name: str) -> str:
-        """What stood there last."""
+        """The last text of the file of this name."""
         with self._lock:
             return self.texts[self._standings[name][-1].sha256]
 
     def put(self, name: str, data: bytes) -> None:
-        """Let the file be this from now on, in one step."""
+        """Write or replace the file in one atomic step."""
         fresh = self.aside / f"fresh{Path(name).suffix}"
         fresh.write_bytes(data)
         text = self._read(fresh)
-        self._note(name, text)  # before it can be read, so that nobody quotes what is not known
+        self._note(name, text)  # noted before the file is in the folder: no answer can quote a text not yet known
         before = self._standings[name][-2:-1]
         (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
         fresh.replace(self.folder / name)
-        for one in before:
-            one.end_s = min(one.end_s, time.monotonic())
+        for replaced in before:
+            replaced.end_s = min(replaced.end_s, time.monotonic())
 
     def delete(self, name: str) -> bytes:
-        """Take the file away; returns what it was."""
+        """Delete the file; returns its content."""
         data = (self.folder / name).read_bytes()
         (self.folder / name).unlink()
         with self._lock:
@@ -74,7 +74,7 @@ class Ledger:
         return data
 
     def faults(self, answer: Answered | Refused, start_s: float, end_s: float) -> list[str]:
-        """What is wrong with an answer that was asked for at `start_s` and given at `end_s`."""
+        """What is wrong with an answer to a question that was asked at `start_s` and answered at `end_s`."""
         found = []
         for quote in answer.quotes if isinstance(answer, Answered) else answer.nearest:
             text = self.texts.get(quote.document_sha256)
@@ -82,7 +82,7 @@ class Ledger:
                 found.append(f"{quote.document}: a text that never stood on disk")
                 continue
             places = [(quote.document, quote.start, quote.end)]
-            places += [(one.document, one.start, one.end) for one in quote.also_at]
+            places += [(place.document, place.start, place.end) for place in quote.also_at]
             if text[quote.start : quote.end] != quote.text or quote.end - quote.start != len(quote.text):
                 found.append(f"{quote.document}: not the slice at {quote.start}:{quote.end}")
             found += [
@@ -93,11 +93,11 @@ class Ledger:
         return found
 
     def _stood(self, name: str, sha256: str | None, start_s: float, end_s: float) -> bool:
-        """Whether this text, or any where none is named, stood under the name at some moment between the two."""
+        """Whether the file had this text (None: any text) at some moment between `start_s` and `end_s`."""
         with self._lock:
             return any(
-                one.start_s <= end_s and start_s <= one.end_s and sha256 in (None, one.sha256)
-                for one in self._standings.get(name, ())
+                known.start_s <= end_s and start_s <= known.end_s and sha256 in (None, known.sha256)
+                for known in self._standings.get(name, ())
             )
 
     def _note(self, name: str, document: tuple[str, str]) -> None:
@@ -112,17 +112,17 @@ class Ledger:
 
 
 class Changer:
-    """Changes a folder at random but by seed; at least half of its documents stay."""
+    """Makes random changes, drawn from a seed, to a folder; at least half as many documents stay in it."""
 
     def __init__(self, ledger: Ledger, seed: int = corpus.SEED) -> None:
         self._ledger = ledger
         self._rng = random.Random(seed)  # noqa: S311  # measurements, not secrets
         self._least = len(ledger.names()) // 2
         self._taken: dict[str, bytes] = {}
-        self._made = 10**5  # far from the documents that are there
+        self._made = 10**5  # far from the numbers of the documents in the folder
 
     def change(self) -> str:
-        """Do one thing to one file; says what."""
+        """Change one file; returns the kind of the change."""
         rng, ledger, names = self._rng, self._ledger, self._ledger.names()
         edited = [name for name in names if name.endswith(EDITED)]
         kinds = ["add", *["delete"] * (len(names) > self._least), *["restore"] * bool(self._taken)]
@@ -134,7 +134,7 @@ class Changer:
         elif kind == "restore":
             name = rng.choice(sorted(self._taken))
             ledger.put(name, self._taken.pop(name))
-        elif kind == "edit":  # all places behind it move
+        elif kind == "edit":  # an inserted paragraph moves all places after it
             name = rng.choice(edited)
             paragraphs = (ledger.folder / name).read_text("utf-8", "surrogateescape").split("\n\n")
             paragraphs.insert(rng.randrange(len(paragraphs) + 1), self._page().fact)

@@ -1,6 +1,6 @@
-"""Many ask at the same time while the folder changes and is indexed: is every quote what stands on disk, all the time?
+"""Asks from many threads while the folder changes and is indexed, and checks that every quote is in the files on disk.
 
-Every answer is checked against the ledger (`eval/ledger.py`); any exception is an error too.
+Every answer is checked with the ledger (`eval/ledger.py`). An exception counts as an error too.
 """
 
 import json
@@ -24,8 +24,8 @@ from qa.documents import list_files
 from qa.errors import QAError, StoreBusy
 from qa.schema import Answered
 
-DOCUMENTS = 400  # of the folder that is made where none is given
-PAUSE_S = 0.5  # between two changes: each is indexed, on the processors that the askers wait for
+DOCUMENTS = 400  # in the folder that is made when none is given
+PAUSE_S = 0.5  # between two changes; each is indexed on the same processors that answer the questions
 SHOWN_FAULTS = 20
 PAGE_BYTES = 4096
 WORDS_ASKED = 6
@@ -33,14 +33,14 @@ WORDS_ASKED = 6
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Figures, and the first of what was wrong; the figure `errors` counts all."""
+    """The figures, and the first SHOWN_FAULTS faults; the figure `errors` counts all of them."""
 
     figures: Figures
     faults: list[str]
 
 
 def question_about(text: str, rng: random.Random) -> str:
-    """A question made of a few words in a row of the text; nothing promises that it has an answer."""
+    """A question made of a few consecutive words of the text; it need not have an answer."""
     words = text.split()
     first = rng.randrange(max(1, len(words) - WORDS_ASKED))
     return f"What is said about {' '.join(words[first : first + WORDS_ASKED])}?"
@@ -48,7 +48,7 @@ def question_about(text: str, rng: random.Random) -> str:
 
 @dataclass(slots=True)
 class _Seen:
-    """What the askers saw, in the order of the answers."""
+    """What was measured, in the order of the answers."""
 
     ms: list[float] = field(default_factory=list)
     memory_mb: list[float] = field(default_factory=list)
@@ -58,14 +58,14 @@ class _Seen:
 
 
 def run(assistant: Assistant, ledger: Ledger, *, askers: int, questions: int, pause_s: float = PAUSE_S) -> Loaded:
-    """Ask `questions` by `askers` at a time while the folder changes; the assistant is open on the ledger's folder."""
+    """Ask `questions` from `askers` threads while the folder changes. The assistant is open on the ledger's folder."""
     seen, lock, over = _Seen(), threading.Lock(), threading.Event()
     changer, counts = Changer(ledger), {"changes": 0, "refreshes": 0}
 
     def keep_changing() -> None:
         while not over.wait(pause_s):
             counts["changes"] += bool(changer.change())
-            with suppress(StoreBusy):  # an asker who met a changed document is indexing
+            with suppress(StoreBusy):  # a question met a changed document and is indexing already
                 assistant.refresh()
                 counts["refreshes"] += 1
 
@@ -78,7 +78,7 @@ def run(assistant: Assistant, ledger: Ledger, *, askers: int, questions: int, pa
             answer = assistant.ask(question)
             end = time.monotonic()
             faults = ledger.faults(answer, start, end)
-        except Exception as error:  # whatever it is, it is what is looked for
+        except Exception as error:  # every exception is a fault
             answer, end = None, time.monotonic()
             faults = [f"{type(error).__name__}: {error}"]
         with lock:
@@ -86,7 +86,7 @@ def run(assistant: Assistant, ledger: Ledger, *, askers: int, questions: int, pa
             seen.memory_mb.append(memory_mb())
             seen.answered += isinstance(answer, Answered)
             seen.quotes += len(answer.quotes if isinstance(answer, Answered) else answer.nearest if answer else ())
-            seen.faults += [f"{question!r}: {one}" for one in faults]
+            seen.faults += [f"{question!r}: {fault}" for fault in faults]
 
     start = time.monotonic()
     with ThreadPoolExecutor(1) as changing, ThreadPoolExecutor(askers) as asking:
@@ -118,13 +118,13 @@ def _figures(seen: _Seen, askers: int, seconds: float) -> Figures:
 
 
 def growth(values: Sequence[float]) -> float:
-    """Mean of the last tenth less that of the first, a tenth being at least one value."""
+    """Mean of the last tenth of the values minus the mean of the first tenth; a tenth is at least one value."""
     tenth = max(1, len(values) // 10)
     return (metrics.mean(values[-tenth:]) or 0.0) - (metrics.mean(values[:tenth]) or 0.0)
 
 
 def memory_mb() -> float:
-    """What this process has in memory now; where the system does not say, the most that it ever had."""
+    """Memory of this process now; its peak where the system does not tell the current value."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES / 2**20
     except OSError:
@@ -138,7 +138,7 @@ def measure(
     documents: int = DOCUMENTS,
     own_process: Callable[..., Any] = speed.own_process,
 ) -> Loaded:
-    """`run` in a process of its own, over a copy of `given["docs"]` or over so many documents made by seed."""
+    """`run` in a separate process, over a copy of `given["docs"]` or over so many documents of made text."""
     if given["docs"]:
         if not list_files(Path(given["docs"]))[0]:
             raise QAError(f"{given['docs']} holds no document; pass a folder that does.")
@@ -149,7 +149,7 @@ def measure(
 
 
 def load(docs: Path, store: Path, given: dict[str, Any]) -> Loaded:
-    """What the process does."""
+    """The work of the separate process."""
     ledger = Ledger(docs, store.parent / "aside")
     with closing(Assistant.open(docs, store=store)) as assistant:
         return run(assistant, ledger, askers=given["askers"], questions=given["questions"])

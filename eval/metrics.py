@@ -1,6 +1,6 @@
-"""Metrics as pure functions. What is not eligible is None, never 0; a mean over nothing is None.
+"""Metrics as pure functions. A case that is not eligible gives None, never 0; a mean over no values is None.
 
-Intervals are (document, start, end) in code points, end exclusive. `right` means: answered as the case demands.
+Intervals are (document, start, end) in code points; the end is exclusive. `right` means that the case is judged right.
 """
 
 import bisect
@@ -19,29 +19,32 @@ HIT_SHARE = 0.5  # of the shorter of two intervals that must overlap
 
 
 def overlaps(one: Interval, other: Interval, share: float = HIT_SHARE) -> bool:
-    """Whether the two share at least `share` of the shorter one. Symmetric."""
+    """Whether the overlap of two intervals is at least `share` of the shorter one. Symmetric."""
     common = min(one[2], other[2]) - max(one[1], other[1])
     return one[0] == other[0] and common > 0 and common >= share * min(one[2] - one[1], other[2] - other[1])
 
 
 def mean(values: Sequence[float | bool | None]) -> float | None:
-    """Arithmetic mean of those that are not None; None over nothing."""
+    """Arithmetic mean of the values that are not None; None when there are none."""
     eligible = [float(value) for value in values if value is not None]
     return fmean(eligible) if eligible else None
 
 
 def quote_precision(quotes: Sequence[Interval], gold: Sequence[Interval]) -> float | None:
-    """|quotes that hit some gold| / |quotes|, 0–1. Eligible: answered cases with gold."""
-    return mean([any(overlaps(quote, one) for one in gold) for quote in quotes]) if gold else None
+    """|quotes that overlap a gold passage| / |quotes|, 0–1. Eligible: answered cases with gold."""
+    return mean([any(overlaps(quote, passage) for passage in gold) for quote in quotes]) if gold else None
 
 
 def quote_recall(quotes: Sequence[Interval], parts: Sequence[Sequence[Interval]]) -> float | None:
-    """|parts with a gold that some quote hits| / |parts|, 0–1; without parts, all gold is one. Eligible: has gold."""
-    return mean([any(overlaps(quote, one) for quote in quotes for one in part) for part in parts])
+    """|parts of which a quote overlaps a gold passage| / |parts|, 0–1. Eligible: cases with gold.
+
+    All gold passages are one part when the case has no parts.
+    """
+    return mean([any(overlaps(quote, passage) for quote in quotes for passage in part) for part in parts])
 
 
 Ranked = Sequence[frozenset[int]]
-"""For each hit, best first, the parts of the gold that it covers; without parts, all gold is part 0."""
+"""For each hit, best first, the numbers of the parts that it covers. Without parts, all gold is part 0."""
 
 
 def recall_at(ranked: Ranked, k: int, parts: int) -> float | None:
@@ -53,14 +56,15 @@ def recall_at(ranked: Ranked, k: int, parts: int) -> float | None:
 
 
 def reciprocal_rank(ranked: Ranked) -> float:
-    """1 / rank of the first relevant hit, 0 where there is none; its mean is MRR (Voorhees 1999)."""
+    """1 / rank of the first relevant hit, 0 when there is none; its mean is MRR (Voorhees 1999)."""
     return next((1 / rank for rank, covers in enumerate(ranked, 1) if covers), 0.0)
 
 
 def ndcg(ranked: Ranked, k: int, parts: int) -> float | None:
     """min(1, DCG@k / ideal DCG@k), 0–1 (Järvelin & Kekäläinen 2002); DCG = Σ parts first covered / log2(rank + 1).
 
-    The ideal covers one part a rank from the first on; capped, as one passage may cover several. Eligible: parts > 0.
+    The ideal ranking covers one new part at each rank. The value is capped at 1, since one passage may cover several
+    parts. Eligible: parts > 0.
     """
     if not parts:
         return None
@@ -72,14 +76,14 @@ def ndcg(ranked: Ranked, k: int, parts: int) -> float | None:
 
 
 def normalise_answer(text: str) -> str:
-    """SQuAD's: lower case, no punctuation, articles or surplus white space (Rajpurkar et al. 2016)."""
+    """The answer in SQuAD's normal form: lower case, no punctuation, articles or extra white space (Rajpurkar 2016)."""
     text = "".join(char for char in text.lower() if char not in string.punctuation)
     return " ".join(re.sub(r"\b(?:a|an|the)\b", " ", text).split())
 
 
 def exact_match(answer: str, accepted: Sequence[str]) -> float | None:
-    """1 where the normalised answer is one of the accepted ones. Eligible: `accepted` is not empty."""
-    return float(any(normalise_answer(answer) == normalise_answer(one) for one in accepted)) if accepted else None
+    """1 if the normalised answer equals an accepted one, else 0. Eligible: `accepted` is not empty."""
+    return float(normalise_answer(answer) in map(normalise_answer, accepted)) if accepted else None
 
 
 def token_f1(answer: str, accepted: Sequence[str]) -> float | None:
@@ -117,7 +121,7 @@ def _f1(answer: list[str], gold: list[str]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """Counts over all cases; precision = true / refused, recall = true / unanswerable, None over nothing."""
+    """Counts over all cases. precision = true / refused, recall = true / unanswerable; None when the divisor is 0."""
 
     true: int  # refused and unanswerable
     refused: int
@@ -133,13 +137,13 @@ class Refusals:
 
 
 def refusals(refused: Sequence[bool], answerable: Sequence[bool]) -> Refusals:
-    """Refusal precision and recall, the way haiku.rag and NoMIRACL report them."""
+    """Refusal precision and recall, as haiku.rag and NoMIRACL define them."""
     true = sum(r and not a for r, a in zip(refused, answerable, strict=True))
     return Refusals(true, sum(refused), sum(not a for a in answerable))
 
 
 def balanced_accuracy(right: Sequence[bool], answerable: Sequence[bool]) -> float | None:
-    """(share right of the answerable + share right of the unanswerable) / 2. Eligible: both kinds are there."""
+    """(share right of the answerable + share right of the unanswerable) / 2. Eligible: cases of both kinds exist."""
     yes = mean([r for r, a in zip(right, answerable, strict=True) if a])
     no = mean([r for r, a in zip(right, answerable, strict=True) if not a])
     return None if yes is None or no is None else (yes + no) / 2
@@ -148,8 +152,8 @@ def balanced_accuracy(right: Sequence[bool], answerable: Sequence[bool]) -> floa
 def risk_coverage(confidence: Sequence[float], right: Sequence[bool], total: int) -> list[tuple[float, float]]:
     """(coverage, risk) after each answer, the most confident first: answers / total and wrong answers / answers so far.
 
-    El-Yaniv & Wiener 2010. Only what was answered has a risk; `total` counts the refused too. Equal confidences are
-    one step.
+    El-Yaniv & Wiener 2010. Only answers have a risk; `total` also counts refused questions. Answers of equal confidence
+    are one step.
     """
     order = sorted(zip(confidence, right, strict=True), key=lambda pair: -pair[0])
     curve: list[tuple[float, float]] = []
@@ -164,7 +168,7 @@ def risk_coverage(confidence: Sequence[float], right: Sequence[bool], total: int
 def aurc(curve: Sequence[tuple[float, float]]) -> float | None:
     """Mean risk over the coverage reached, 0 (best) to 1: Σ (coverage − the one before) · risk / last coverage.
 
-    The curve is one of steps. What was refused has no place on it: read it beside the coverage.
+    The curve is a step function. Refused questions are not on it, so this figure must be read beside the coverage.
     """
     if not curve:
         return None
@@ -191,7 +195,7 @@ def reliability(confidence: Sequence[float], right: Sequence[bool], bins: int = 
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
-    """The smallest value that at least `share` (0–1) of the values do not exceed (nearest rank); None for no values."""
+    """The smallest value that at least `share` (0–1) of the values do not exceed (nearest rank), or None."""
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)] if values else None
 
 
@@ -209,8 +213,8 @@ def bootstrap(
 def paired_difference(one: Sequence[bool], other: Sequence[bool]) -> tuple[float, float]:
     """(mean of other − mean of one, p) over the same cases in the same order.
 
-    p is that of the exact one-sided sign test (McNemar 1947): how probable at least as many losses among the changed
-    cases are when losses and gains are equally likely. Five losses without a gain have 1/32.
+    p is that of the exact one-sided sign test (McNemar 1947): the probability of at least as many losses among the
+    changed cases, if losses and gains were equally likely. For five losses and no gain it is 1/32.
     """
     gained = sum(b and not a for a, b in zip(one, other, strict=True))
     lost = sum(a and not b for a, b in zip(one, other, strict=True))
@@ -219,9 +223,9 @@ def paired_difference(one: Sequence[bool], other: Sequence[bool]) -> tuple[float
 
 
 def auroc(positive: Sequence[float], negative: Sequence[float]) -> float | None:
-    """P(score of a positive > that of a negative) + ½ P(equal), 0–1 (Mann–Whitney). Eligible: both kinds are there."""
+    """P(score of a positive > that of a negative) + ½ P(equal), 0–1 (Mann–Whitney). Eligible: no list is empty."""
     if not positive or not negative:
         return None
     ordered = sorted(negative)
-    wins = sum(bisect.bisect_left(ordered, one) + bisect.bisect_right(ordered, one) for one in positive) / 2
+    wins = sum(bisect.bisect_left(ordered, score) + bisect.bisect_right(ordered, score) for score in positive) / 2
     return wins / (len(positive) * len(negative))

@@ -1,4 +1,4 @@
-"""The files that a command is told to write."""
+"""Writes the files that a command's options name."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from qa.errors import QAError
 
 
 def prepare(path: Path) -> None:
-    """Make the file's folder and see that it can be written, before a long run."""
+    """Make the file's folder and check, before a long run, that the file can be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("ab").close()
@@ -15,7 +15,7 @@ def prepare(path: Path) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Write the text and a line end; raises QAError where that cannot be done."""
+    """Write the text and a line end; raises QAError when that fails."""
     try:
         path.write_text(text + "\n", "utf-8")
     except OSError as error:

@@ -1,9 +1,10 @@
-"""A reader by itself: each question of a benchmark is asked of its own paragraph, cut as the slicer cuts.
+"""Measures a reader without search: each question of a benchmark with its own paragraph, cut by the product's slicer.
 
     python -m eval.paragraph BENCH_DIR --half first --weights WEIGHTS_DIR --difference RUN_DIR/reader.safetensors
     python -m eval.paragraph BENCH_DIR --half second --onnx MODEL_DIR --threshold T [--questions 1500] [--json OUT]
 
-Choose by the first half of the titles, the threshold too, report on the second. Needs the `train` extra with --weights.
+Make choices, that of the threshold included, on the first half of the titles, and report the second half. --weights
+needs the `train` extra.
 """
 
 import gzip
@@ -27,32 +28,34 @@ from qa.reader.pairs import Passage, cut
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What a reader says of one window: a score (higher: answered here) and the answer's interval in the window."""
+class WindowReading:
+    """What a reader says of one window: a score (higher: more likely an answer) and the span of the answer in it."""
 
     score: float
     start: int
     end: int
 
 
-Score = Callable[[str, str, Sequence[str]], Sequence[Reading]]
-"""(question, title, windows of one passage) → one Reading each."""
+Score = Callable[[str, str, Sequence[str]], Sequence[WindowReading]]
+"""(question, title, windows of one passage) → one WindowReading for each window."""
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class ParagraphCase:
+    """A question with its paragraph and the accepted answers."""
+
     question: str
     passage: Passage
-    answers: tuple[str, ...]  # none: the paragraph does not answer it
+    answers: tuple[str, ...]  # empty when the paragraph does not answer the question
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """The best window's reading; `f1` is that of its span against the answers (None without answers)."""
+class ParagraphResult:
+    """The reading of the best window."""
 
     score: float
-    f1: float | None
-    in_span: bool  # the window read best holds an answer string
+    f1: float | None  # token F1 of its span; None when there is no accepted answer
+    in_span: bool  # whether the window contains an accepted answer
 
 
 VARIANTS: dict[str, Callable[[str, Random], str]] = {
@@ -65,8 +68,10 @@ VARIANTS: dict[str, Callable[[str, Random], str]] = {
 SHARES = (90, 70, 50)
 
 
-def load(source: Path, *, half: str, questions: int | None, seed: int = 1, name: str = "squad2-dev") -> list[Case]:
-    """The questions on paragraphs whose title sorts into that half (`first`, `second`, `both`), or a seeded sample."""
+def load(
+    source: Path, *, half: str, questions: int | None, seed: int = 1, name: str = "squad2-dev"
+) -> list[ParagraphCase]:
+    """The questions about one half of the titles in alphabetical order (or `both` halves), or a sample of them."""
     passages = {row["id"]: row for row in _rows(source / f"{name}-passages.jsonl.gz")}
     titles = sorted({row["title"] for row in passages.values()})
     middle = (len(titles) + 1) // 2
@@ -76,7 +81,7 @@ def load(source: Path, *, half: str, questions: int | None, seed: int = 1, name:
         rows = Random(seed).sample(rows, questions)
     needed = {row["doc_ids"][0] for row in rows}
     cuts = {key: cut(key, passages[key]["title"], passages[key]["text"], token_ends) for key in sorted(needed)}
-    return [Case(row["question"], cuts[row["doc_ids"][0]], tuple(row["answers"])) for row in rows]
+    return [ParagraphCase(row["question"], cuts[row["doc_ids"][0]], tuple(row["answers"])) for row in rows]
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -84,32 +89,33 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         yield from map(json.loads, file)
 
 
-def ask(case: Case, question: str, score: Score) -> Result:
+def ask(case: ParagraphCase, question: str, score: Score) -> ParagraphResult:
+    """Read all windows of the case's paragraph; `question` may be a variant of the case's question."""
     windows = [case.passage.text[a:b] for a, b in case.passage.windows]
     readings = score(question, case.passage.title, windows)
     best = max(range(len(windows)), key=lambda number: readings[number].score)
     said = windows[best][readings[best].start : readings[best].end]
     holds = any(answer in windows[best] for answer in case.answers)
-    return Result(readings[best].score, token_f1(said, case.answers), holds)
+    return ParagraphResult(readings[best].score, token_f1(said, case.answers), holds)
 
 
-def f1_at(results: Sequence[Result], threshold: float) -> float:
-    """Mean F1, 0–100, as SQuAD 2.0 counts it: an unanswerable question scores 1 where it is refused, else 0."""
-    points = [float(one.score < threshold) if one.f1 is None else one.f1 * (one.score >= threshold) for one in results]
+def f1_at(results: Sequence[ParagraphResult], threshold: float) -> float:
+    """Mean F1, 0–100, as SQuAD 2.0 defines it: an unanswerable question scores 1 when it is refused, else 0."""
+    points = [float(r.score < threshold) if r.f1 is None else r.f1 * (r.score >= threshold) for r in results]
     return 100 * float(np.mean(points))
 
 
-def best_threshold(results: Sequence[Result]) -> float:
-    """The score from which on answering gives the highest mean F1."""
-    ranked = sorted(results, key=lambda one: -one.score)
-    gains = np.cumsum([-1.0 if one.f1 is None else one.f1 for one in ranked])
+def best_threshold(results: Sequence[ParagraphResult]) -> float:
+    """The threshold with the highest mean F1."""
+    ranked = sorted(results, key=lambda result: -result.score)
+    gains = np.cumsum([-1.0 if result.f1 is None else result.f1 for result in ranked])
     return ranked[int(gains.argmax())].score
 
 
-def report(results: Sequence[Result], *, threshold: float) -> dict[str, Any]:
-    """F1 at this and at the best threshold, F1 of the answerable, AUROC, unanswerable refused by share answered."""
-    yes = [one.score for one in results if one.f1 is not None]
-    no = [one.score for one in results if one.f1 is None]
+def report(results: Sequence[ParagraphResult], *, threshold: float) -> dict[str, Any]:
+    """F1 at this and at the best threshold, F1 of the answerable, AUROC, and shares of the unanswerable refused."""
+    yes = [result.score for result in results if result.f1 is not None]
+    no = [result.score for result in results if result.f1 is None]
     answered = {share: float(np.percentile(yes, 100 - share)) for share in SHARES}
     return {
         "questions": len(results),
@@ -123,7 +129,7 @@ def report(results: Sequence[Result], *, threshold: float) -> dict[str, Any]:
 
 
 def torch_score(weights: Path, difference: Path, *, every: int, threads: int) -> Score:
-    """The reader as it is trained, in bf16 as there."""
+    """The reader as it is trained, in bf16."""
     import torch
 
     from qa.reader.batches import collate
@@ -135,37 +141,39 @@ def torch_score(weights: Path, difference: Path, *, every: int, threads: int) ->
     model = load_reader(weights, every=every).eval()
     put(model, load_difference(difference, trained(model)))
 
-    def score(question: str, title: str, windows: Sequence[str]) -> list[Reading]:
+    def score(question: str, title: str, windows: Sequence[str]) -> list[WindowReading]:
         examples = [Example(question, title, "", window, False, None, "") for window in windows]
         coded = [encoder.encode(question, title, "", window) for window in windows]
         with torch.inference_mode():
             verdicts, starts, ends = run(model, collate(list(zip(examples, coded, strict=True)), encoder.padding))
         return [
-            reading(float(verdicts[row]), starts[row].numpy(), ends[row].numpy(), one) for row, one in enumerate(coded)
+            reading(float(verdicts[row]), starts[row].numpy(), ends[row].numpy(), window)
+            for row, window in enumerate(coded)
         ]
 
     return score
 
 
 def onnx_score(folder: Path, *, threads: int) -> Score:
-    """The reader as it is exported, each window by itself; a span may lie anywhere in its window."""
+    """The reader as it is exported. Each window is read by itself; a span may lie anywhere in its window."""
     session = open_session(folder / "model.onnx", threads=threads)
     encoder = Encoder(open_tokenizer(folder / "tokenizer.json"))
 
-    def score(question: str, title: str, windows: Sequence[str]) -> list[Reading]:
+    def score(question: str, title: str, windows: Sequence[str]) -> list[WindowReading]:
         found = []
         for window in windows:
-            one = encoder.encode(question, title, "", window)
-            feed = {"input_ids": np.array([one.ids]), "segments": np.array([one.segments])}
+            encoded = encoder.encode(question, title, "", window)
+            feed = {"input_ids": np.array([encoded.ids]), "segments": np.array([encoded.segments])}
             verdict, start, end = session.run(["answerable", "start", "end"], feed)
-            found.append(reading(float(verdict[0]), start[0], end[0], one))
+            found.append(reading(float(verdict[0]), start[0], end[0], encoded))
         return found
 
     return score
 
 
-def reading(score: float, start: Any, end: Any, one: Encoded) -> Reading:
-    return Reading(score, *characters(one, *best_span(start, end, one)))
+def reading(score: float, start: Any, end: Any, window: Encoded) -> WindowReading:
+    """The window's best span with its score, from the model's logits."""
+    return WindowReading(score, *characters(window, *best_span(start, end, window)))
 
 
 @click.command(help=__doc__.split("\n", maxsplit=1)[0] if __doc__ else None)

@@ -1,4 +1,4 @@
-"""What most people would build: LlamaIndex's `VectorStoreIndex` on Chroma with Chroma's default embedding function."""
+"""A common baseline, "plain": LlamaIndex's `VectorStoreIndex` on Chroma with Chroma's default embedding function."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -28,7 +28,7 @@ def embed(texts: Sequence[str]) -> list[list[float]]:
 
 
 class ChromaDefault(BaseEmbedding):
-    """Chroma's default embedding function where LlamaIndex wants its own type."""
+    """Chroma's default embedding function as a LlamaIndex embedding."""
 
     def _get_query_embedding(self, query: str) -> list[float]:
         return embed([query])[0]

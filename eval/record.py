@@ -1,4 +1,4 @@
-"""Run records: what was run on what, each case's verdict, the figures of each group, and how two runs compare."""
+"""Run records: configuration, the verdict on each case, the figures of each group; and the comparison of two runs."""
 
 import datetime
 import os
@@ -16,13 +16,13 @@ from eval.exam import Case, Gold
 from eval.judge import Judgement
 from qa.schema import Answered, Boundary, Refused
 
-SIGNIFICANT = 0.05  # p of the paired test below which a fall is more than noise; the loss of all is one anyway
-THREE_OUTCOMES = ("correct", "incorrect", "not_attempted")  # of the answerable
-GATED = ("answerable_right", "refused")  # shares of right cases, answerable and not; exactness is gated by itself
+SIGNIFICANT = 0.05  # a fall is more than chance when the p of the paired test is below this, or all cases are lost
+THREE_OUTCOMES = ("correct", "incorrect", "not_attempted")  # of answerable cases
+GATED = ("answerable_right", "refused")  # the shares that must not fall; an inexact quote fails a run by itself
 
 
 class Verdict(Boundary):
-    """Of one case: all that a later run is compared with."""
+    """The verdict on one case: what a later run is compared with."""
 
     id: str
     exam: str
@@ -33,7 +33,7 @@ class Verdict(Boundary):
 
 
 class Result(Verdict):
-    """One case's verdict and the answer it rests on."""
+    """The verdict on one case with the answer that was judged."""
 
     turns: tuple[str, ...]
     gold: tuple[Gold, ...]
@@ -51,12 +51,12 @@ class Result(Verdict):
 
     @property
     def refused(self) -> bool:
-        """Whether it was refused; one that failed is neither answered nor refused."""
+        """Whether the question was refused. When the answerer failed, it is neither answered nor refused."""
         return self.answer is not None and not self.answered
 
 
 class Run(Boundary):
-    """Which run it was."""
+    """When, where and with which code a run was made."""
 
     started: str
     seconds: float
@@ -66,13 +66,13 @@ class Run(Boundary):
 
 
 class Baseline(Run):
-    """What is kept of a run to compare later ones with: small enough to be committed."""
+    """The verdicts of a run, kept to compare later runs with; small enough to be committed."""
 
     verdicts: tuple[Verdict, ...]
 
 
 class Record(Run):
-    """One run. `figures[group]` are the metrics of a group: an exam and split, or one kind of an exam."""
+    """A whole run. `figures[group]` holds the metrics of an exam, of a split or of a kind of its cases."""
 
     config: dict[str, JsonValue]
     versions: dict[str, str]
@@ -90,11 +90,11 @@ class Record(Run):
 
 
 def figures(results: Sequence[Result]) -> dict[str, JsonValue]:
-    """All metrics over these results, with counts; None where nothing is eligible."""
+    """All metrics over these results, with counts; None when no case is eligible."""
     verdicts = [one.judgement for one in results if one.judgement]
     yes, no = ([one.right for one in results if one.answerable is kind] for kind in (True, False))
     answered = [one for one in results if one.answered]
-    # One that failed has refused nothing; it is wrong in every share that it is eligible for.
+    # A case whose answerer failed counts as not refused, and as wrong in every share that it is eligible for.
     refused = metrics.refusals([one.refused for one in results], [one.answerable for one in results])
     confidence, right = [one.confidence for one in answered], [one.right for one in answered]
     ranked = [(verdict.ranked, verdict.parts) for verdict in verdicts if verdict.ranked is not None]
@@ -180,7 +180,7 @@ def result(
     seconds: float,
     error: str | None,
 ) -> Result:
-    """The record's row of a case; one whose answerer failed is wrong and counted as an error."""
+    """The result of one case. When the answerer failed (`error`), it is wrong and counted as an error."""
     return Result(
         id=case.id,
         exam=exam,
@@ -200,9 +200,9 @@ def result(
 
 
 def surroundings() -> dict[str, Any]:
-    """Commit, dirty flag and machine of this run; None where this is not a checkout."""
+    """Date, commit, dirty flag and machine of this run; commit and flag are None when this is no checkout."""
     root = Path(__file__).resolve().parent.parent
-    is_checkout = (root / ".git").exists()  # not some other repository that the package is installed in
+    is_checkout = (root / ".git").exists()  # git itself might find another repository around an installed package
     commit, status = (
         _git(root, *words) if is_checkout else None for words in (("rev-parse", "HEAD"), ("status", "--porcelain"))
     )
@@ -232,7 +232,7 @@ def _git(root: Path, *args: str) -> str | None:
 
 
 def compare(before: Sequence[Verdict], after: Sequence[Verdict]) -> list[dict[str, Any]]:
-    """For each exam and gated metric: both shares over the cases that both runs have, the difference and its p."""
+    """A row for each exam and gated metric: the shares over the cases of both runs, their difference and its p."""
     old = {(one.exam, one.id): one for one in before}
     rows: list[dict[str, Any]] = []
     for exam in sorted({one.exam for one in after}):
@@ -263,6 +263,6 @@ def compare(before: Sequence[Verdict], after: Sequence[Verdict]) -> list[dict[st
 
 
 def missing(before: Sequence[Verdict], after: Sequence[Verdict]) -> list[str]:
-    """The cases of the exams in `after` that only `before` has."""
+    """The cases that only `before` has, of the exams that `after` has too."""
     exams, asked = {one.exam for one in after}, {(one.exam, one.id) for one in after}
     return [f"{one.exam} {one.id}" for one in before if one.exam in exams and (one.exam, one.id) not in asked]

@@ -1,4 +1,4 @@
-"""The record as one self-contained HTML file: figures, plots, and every lost case with its quotes in context."""
+"""Renders a run record as one self-contained HTML file: figures, plots, every lost case with its quotes in context."""
 
 import importlib.util
 import io
@@ -57,10 +57,10 @@ for (const list of document.querySelectorAll('select')) list.addEventListener('c
 
 
 def render(record: Record) -> str:
-    """The report; every text of a document, question or note is escaped."""
-    exams = sorted({one.exam for one in record.results})
-    lost = [one for one in record.results if not one.right]
-    kinds = sorted({f"{one.exam}:{one.kind}" for one in lost})
+    """The report as HTML; every text of a document, question or note is escaped."""
+    exams = sorted({result.exam for result in record.results})
+    lost = [result for result in record.results if not result.right]
+    kinds = sorted({f"{result.exam}:{result.kind}" for result in lost})
     options = "".join(f"<option>{escape(kind)}</option>" for kind in kinds)
     dirty = " with uncommitted changes" if record.dirty else ""
     head = (
@@ -72,40 +72,41 @@ def render(record: Record) -> str:
         "<h1>Evaluation</h1>"
         + head
         + "".join(
-            _figures(record, exam) + _plots([one for one in record.results if one.exam == exam], exam) for exam in exams
+            _figures(record, exam) + _plots([case for case in record.results if case.exam == exam], exam)
+            for exam in exams
         )
         + f"<h2>Lost cases ({len(lost)})</h2><p><label>Kind <select id=kind><option value=''>all</option>{options}"
         + "</select></label> <label>Split <select id=split><option value=''>both</option><option>dev</option>"
         + "<option>test</option></select></label></p>"
-        + "".join(_case(one) for one in lost)
+        + "".join(map(_case, lost))
         + f"<script>{_FILTER}</script></html>"
     )
 
 
 def check_plots() -> None:
-    """Raises QAError where the plots' library is not installed; the rest of the harness does without."""
+    """Raise QAError when matplotlib is missing, which draws the plots; the rest of the harness does not need it."""
     if importlib.util.find_spec("matplotlib") is None:
         raise QAError("the report's plots need matplotlib; install this package's extra `report`, or leave --html out.")
 
 
-def number(value: Any) -> str:
-    """A figure as people read it; a dash where nothing is eligible."""
+def number(value: Any, digits: int = 3) -> str:
+    """A figure as text; a dash for None."""
     if value is None:
         return "–"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
 
 
-def cell(figures: dict[str, Any], key: str) -> str:
-    """One figure of a group, with its 95 % interval or its counts where it has them."""
+def cell(figures: dict[str, Any], key: str, digits: int = 3) -> str:
+    """One figure of a group as text, with its 95 % interval or its counts if it has any."""
     if key == "outcomes":
         return " / ".join(str(figures[name]) for name in ("correct", "incorrect", "not_attempted"))
     value = figures[key]
     if key == "causes":
-        return ", ".join(f"{cause} {count}" for cause, count in value.items()) or "–"
+        return ", ".join(f"{cause.replace('_', ' ')} {count}" for cause, count in value.items()) or "–"
     if isinstance(value, list):
         return " / ".join(map(str, value))
     interval = figures.get(f"{key}_interval")
-    return number(value) + (f" ({interval[0]:.2f}–{interval[1]:.2f})" if interval else "")
+    return number(value, digits) + (f" ({interval[0]:.2f}–{interval[1]:.2f})" if interval else "")
 
 
 def _figures(record: Record, exam: str) -> str:
@@ -139,19 +140,19 @@ def _figures(record: Record, exam: str) -> str:
 
 
 def _share(share: Any, total: Any) -> str:
-    """The share and the counts it stands for."""
+    """The share with its counts: "0.50 (2 of 4)"."""
     return "–" if share is None else f"{share:.2f} ({round(share * total)} of {total})"
 
 
 def plot_risk_coverage(axes: Any, confidence: Sequence[float], right: Sequence[bool], total: int) -> None:
-    """Share of wrong answers against the share of questions answered, most confident first."""
+    """Plot the share of wrong answers (risk) over the share of questions answered (coverage), most confident first."""
     curve = metrics.risk_coverage(confidence, right, total)
     axes.plot([x for x, _ in curve], [y for _, y in curve], drawstyle="steps-post")
     axes.set(title="Risk–coverage", xlabel="coverage", ylabel="risk", ylim=(0, 1))
 
 
 def plot_reliability(axes: Any, confidence: Sequence[float], right: Sequence[bool]) -> None:
-    """Share of right answers against confidence; a point's size grows with its answers."""
+    """Plot the share of right answers over the confidence; a point's size grows with the number of its answers."""
     cells = metrics.reliability(confidence, right)
     axes.plot([0, 1], [0, 1], "--", color="grey")
     axes.scatter([x for x, _, _ in cells], [y for _, y, _ in cells], s=[5 + 3 * n for _, _, n in cells])
@@ -161,15 +162,15 @@ def plot_reliability(axes: Any, confidence: Sequence[float], right: Sequence[boo
 def _plots(results: list[Result], exam: str) -> str:
     from matplotlib.figure import Figure
 
-    answered = [one for one in results if one.answered]
-    confidence, right = [one.confidence for one in answered], [one.right for one in answered]
+    answered = [result for result in results if result.answered]
+    confidence, right = [result.confidence for result in answered], [result.right for result in answered]
     figure = Figure(figsize=(14, 3.2), layout="constrained")
     risk, reliability, latency, causes = figure.subplots(1, 4)
     plot_risk_coverage(risk, confidence, right, len(results))
     plot_reliability(reliability, confidence, right)
-    latency.hist([1000 * one.seconds for one in results], bins=30)
+    latency.hist([1000 * result.seconds for result in results], bins=30)
     latency.set(title="Latency", xlabel="ms", ylabel="cases")
-    lost = [(one.judgement and one.judgement.cause) or "error" for one in results if not one.right]
+    lost = [(result.judgement and result.judgement.cause) or "error" for result in results if not result.right]
     names = sorted(set(lost))
     causes.barh(names, [lost.count(name) for name in names])
     causes.set(title="Causes of lost cases")

@@ -1,4 +1,4 @@
-"""Runs exams: cases over a folder, asked of any answerer, judged, gathered into a record."""
+"""Runs exams: asks an answerer all cases about a folder, judges the answers, and makes a record of them."""
 
 import hashlib
 import shutil
@@ -19,12 +19,12 @@ from qa.errors import QAError
 from qa.schema import Turn
 
 Show = Callable[[int, int], None]
-"""Called after each case with cases done and cases in all."""
+"""Called after each case with the number of cases done and the number of all cases."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exam:
-    """Cases and the folder of documents they are about."""
+    """The cases of one or more files, and the folder of documents that they are about."""
 
     name: str
     docs: Path
@@ -34,7 +34,7 @@ class Exam:
 
 
 def load_exam(paths: Sequence[Path], docs: Path) -> Exam:
-    """Read and check all case files; raises CaseError with every mistake."""
+    """Read and check all case files; raises CaseError that lists every mistake."""
     texts = read_texts(docs)
     cases = tuple(load_cases(paths, texts))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
@@ -44,9 +44,9 @@ def load_exam(paths: Sequence[Path], docs: Path) -> Exam:
 def run_exam(
     exam: Exam, open_: OpenAnswerer, show: Show | None = None, *, timeout_s: float = answerers.TIMEOUT_S
 ) -> tuple[list[Result], dict[str, Any]]:
-    """Every case asked and judged, in order; and the facts of a trace over the whole folder (versions, models, store).
+    """Ask and judge every case; returns the results in order, and facts of a trace (versions, models, store).
 
-    Cases that delete documents come last, each group of them over a copy of the folder.
+    Cases that delete documents are asked last, over a copy of the folder for each set of deleted documents.
     """
     results: list[Result] = []
     facts: dict[str, Any] = {}
@@ -56,27 +56,27 @@ def run_exam(
     for deleted, group in sorted(groups.items()):
         with _folder(exam, deleted, open_) as (answerer, texts):
             for placed in group:
-                one, trace = _run_case(exam.name, placed, answerer, texts, timeout_s)
+                result, trace = _run_case(exam.name, placed, answerer, texts, timeout_s)
                 facts = facts or (trace if trace and not deleted else {})
-                results.append(one)
+                results.append(result)
                 if show:
                     show(len(results), len(exam.cases))
     order = {placed.case.id: number for number, placed in enumerate(exam.cases)}
-    return sorted(results, key=lambda one: order[one.id]), facts
+    return sorted(results, key=lambda result: order[result.id]), facts
 
 
 def make_record(
     results: Sequence[Result], facts: dict[str, dict[str, Any]], seconds: float, config: dict[str, Any]
 ) -> Record:
-    """One record of all exams of a run; `facts` by exam, `config` is what else the run was told."""
-    some = next((one for one in facts.values() if one), {})
+    """One record of all exams of a run. `facts` are by exam; `config` holds the options of the run."""
+    some = next(filter(None, facts.values()), {})
     return Record(
         **record.surroundings(),
         seconds=seconds,
         config={**config, "threshold": some.get("threshold")},
         versions=some.get("versions", {}),
         models=some.get("models", {}),
-        stores={name: one["store"] for name, one in facts.items() if one},
+        stores={name: known["store"] for name, known in facts.items() if known},
         figures=record.group_figures(results),
         results=tuple(results),
     )
@@ -84,14 +84,14 @@ def make_record(
 
 @contextmanager
 def _folder(exam: Exam, deleted: tuple[str, ...], open_: OpenAnswerer) -> Iterator[tuple[Answerer, dict[str, str]]]:
-    """The answerer over the exam's folder; documents to delete are indexed in a copy first, and then really deleted."""
+    """The answerer over the exam's folder, and its texts. Documents to delete are indexed first, in a copy of it."""
     if not deleted:
         yield answerers.open_on(open_, exam.docs), exam.texts
         return
     with tempfile.TemporaryDirectory() as scratch:
         docs = Path(scratch, "docs")
         docs.mkdir()
-        for name in exam.texts:  # what else lies in the folder is not read anyway
+        for name in exam.texts:  # other files of the folder are not read anyway
             (docs / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(exam.docs / name, docs / name)
         answerers.open_on(open_, docs)

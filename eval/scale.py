@@ -1,7 +1,7 @@
-"""How cost grows with the collection: text made by seed (`eval/corpus.py`), indexed and asked at each size.
+"""Measures how cost grows with the size of the collection: made text (`eval/corpus.py`) is indexed and asked.
 
-Every measurement is a process of its own. Indexing and its floor, embedding the same texts, are measured as in
-`eval/speed.py`, in one process one after the other.
+Every measurement runs in a separate process. Indexing and its floor, embedding the same texts alone, are measured one
+after the other in one process, as in `eval/speed.py`.
 """
 
 import json
@@ -23,22 +23,22 @@ from eval import corpus, metrics, speed
 from eval.speed import Figures
 
 QUESTIONS = 200
-SPECIAL_QUESTIONS = 11  # of each kind that is measured beside
+SPECIAL_QUESTIONS = 11  # of each special kind: of frequent words, long, with a filter
 LONG_WORDS = 3000
 FILTER_DOCUMENTS = 20_000
-RECORDED_TEXTS = 10_000  # embedded for real, where vectors are recorded; the others have theirs with noise
+RECORDED_TEXTS = 10_000  # texts that are embedded when vectors are recorded; the others get these vectors with noise
 RECORDED_SYNC = 20_000
-NOISE = 0.5  # its length, beside 1 of the vector: the two have a cosine of about 0.9
+NOISE = 0.5  # length of the noise; vectors have length 1, so the cosine of a vector with and without noise is about 0.9
 PLAIN_QUESTIONS = 50
 RECORDED = ", vectors recorded"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is measured."""
+    """Which sizes are measured, and how."""
 
     chunks: tuple[int, ...]
-    recorded: int | None = None  # chunks of one more collection, most of it with recorded vectors
+    recorded: int | None = None  # chunks of one more collection, most of whose vectors are recorded
     plain: Path | None = None
     questions: int = QUESTIONS
     special_questions: int = SPECIAL_QUESTIONS
@@ -48,7 +48,7 @@ class Plan:
 
 
 def measure(plan: Plan, show: Callable[[str], None]) -> dict[str, Figures]:
-    """Column → figure → value, a column for each size; a figure that a size does not have is left out."""
+    """Column → figure → value, with a column for each size. A size may lack some figures."""
     speed.check_plain(plan.plain)
     found = {f"{chunks:,}": _measure_size(plan, chunks, show) for chunks in plan.chunks}
     if plan.recorded:
@@ -77,18 +77,18 @@ def _measure_size(plan: Plan, chunks: int, show: Callable[[str], None], *, recor
         figures |= speed.own_process("eval.scale", "ask", docs, store, given=given)
         if plan.plain and not recorded:
             show(f"{chunks:,} chunks: plain LlamaIndex and Chroma")
-            asked = [one.question for one in corpus.questions(documents, PLAIN_QUESTIONS, plan.seed)]
+            asked = [planted.question for planted in corpus.questions(documents, PLAIN_QUESTIONS, plan.seed)]
             home = speed.chroma_home(place, plan.plain)
             plain = speed.own_process("eval.speed", "plain", docs, place / "plain", given=asked, home=home)
             figures |= {f"{name} of plain": value for name, value in plain.items()}
     return dict(figures)
 
 
-# -- in a process of its own --------------------------------------------------------------------
+# -- in a separate process ----------------------------------------------------------------------
 
 
 class RecordedEmbedding:
-    """Embeds the first texts for real; the later ones have their vectors in turn, with noise and of length 1 again."""
+    """Embeds the first texts. Later texts get the vectors of these in turn, with noise, normalised to length 1."""
 
     def __init__(self, embedder: Any, texts: int, seed: int = corpus.SEED) -> None:
         self._embedder, self._texts = embedder, texts
@@ -97,7 +97,7 @@ class RecordedEmbedding:
         self._given = 0
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors [len(texts), dimensions], as of `PackagedEmbedding`."""
+        """Vectors [len(texts), dimensions], as `PackagedEmbedding` returns them."""
         room = max(0, self._texts - (0 if self._recorded is None else len(self._recorded)))
         vectors: NDArray[np.float32] = self._embedder.embed(texts[:room])
         if room:
@@ -115,14 +115,14 @@ class RecordedEmbedding:
 
 
 def record(docs: Path, store: Path, given: dict[str, int]) -> Figures:
-    """An index most of whose vectors are not embedded; its time says nothing and is left out."""
+    """Make an index most of whose vectors are not embedded. Its time is not meaningful and is left out."""
     from qa import vectors
     from qa.config import from_environment
     from qa.embed import PackagedEmbedding
     from qa.indexing import sync
     from qa.store import Store
 
-    # Chroma writes its whole index every so many vectors, by default 1,000, and what that takes is not measured here.
+    # Chroma writes its whole index after every so many vectors, by default 1,000. That time is not measured here.
     vectors.HNSW |= {"sync_threshold": RECORDED_SYNC}
     config = from_environment()
     embedder: Any = RecordedEmbedding(PackagedEmbedding(threads=config.threads), given["texts"])
@@ -133,13 +133,13 @@ def record(docs: Path, store: Path, given: dict[str, int]) -> Figures:
 
 
 class Clocks:
-    """Adds up the time that is spent in methods, by a name for each."""
+    """Adds up the time that is spent in watched methods, in milliseconds by name."""
 
     def __init__(self) -> None:
         self.ms: dict[str, float] = defaultdict(float)
 
     def watch(self, owner: Any, method: str, name: str) -> None:
-        """From now on each call of the method counts, also where it fails."""
+        """From now on, count the time of each call of the method, also of calls that fail."""
         original = getattr(owner, method)
 
         def watched(*args: Any, **options: Any) -> Any:
@@ -153,7 +153,7 @@ class Clocks:
 
 
 def ask(docs: Path, store: Path, given: dict[str, int]) -> Figures:
-    """Questions in a row over an index that is there, by stage; then a few of each special kind."""
+    """Ask one question after another over an existing index, measured by stage; then some of each special kind."""
     from qa.assistant import Assistant
     from qa.schema import Answered
 
@@ -169,15 +169,16 @@ def ask(docs: Path, store: Path, given: dict[str, int]) -> Figures:
         clocks.watch(type(assistant.store.library), "passages", "search: reading the passages")
         times: dict[str, list[float]] = defaultdict(list)
         right = []
-        for one in asked:
+        for planted in asked:
             clocks.ms.clear()
             start = time.perf_counter()
-            answer = assistant.ask(one.question)
+            answer = assistant.ask(planted.question)
             times["all"].append(1000 * (time.perf_counter() - start))
             for name, value in (answer.trace.timings_ms | clocks.ms).items():
                 times[name].append(value)
-            quoted = isinstance(answer, Answered) and any(one.fact and one.fact in it.text for it in answer.quotes)
-            right.append(quoted if one.fact else not isinstance(answer, Answered))
+            quotes = answer.quotes if isinstance(answer, Answered) else ()
+            quoted = any(planted.fact and planted.fact in quote.text for quote in quotes)
+            right.append(quoted if planted.fact else not isinstance(answer, Answered))
         found |= percentiles(times)
         found["planted facts quoted"] = metrics.mean(right[::2]) or 0.0
         found["unanswerable refused"] = metrics.mean(right[1::2]) or 0.0
@@ -196,13 +197,13 @@ def ask(docs: Path, store: Path, given: dict[str, int]) -> Figures:
         if (some := given["filter_documents"]) <= given["documents"]:
             draw = random.Random(given["seed"])  # noqa: S311  # measurements, not secrets
             allowed = [corpus.page(number, given["seed"]) for number in draw.sample(range(given["documents"]), some)]
-            names = [one.name for one in allowed]
-            found["p50 ms under a filter"] = p50([one.question for one in allowed[: len(numbers)]], names)
+            names = [page.name for page in allowed]
+            found["p50 ms under a filter"] = p50([page.question for page in allowed[: len(numbers)]], names)
     return {**found, "peak memory MB of asking": speed.peak_memory_mb()}
 
 
 def percentiles(times: dict[str, list[float]]) -> Figures:
-    """`p50 ms NAME` and `p95 ms NAME` of each list; the whole question, `all`, is `p50 ms` and `p95 ms`."""
+    """`p50 ms NAME` and `p95 ms NAME` for each list; for the list `all`, whole questions, `p50 ms` and `p95 ms`."""
     return {
         f"p{share * 100:.0f} ms {name}".removesuffix(" all"): metrics.percentile(values, share) or 0.0
         for name, values in times.items()

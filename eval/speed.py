@@ -1,8 +1,8 @@
-"""Where the time goes, each figure beside its floor and beside plain LlamaIndex with Chroma's default embedding.
+"""Measures time, memory and disk, beside their floors and beside plain LlamaIndex with Chroma's default embedding.
 
-Every measurement is a process of its own, so that its peak memory is its own too; they take turns, and a figure is the
-median of the rounds. Floors: indexing cannot be faster than embedding the same texts, a question not faster than the
-models' runs for it, no process smaller than one that has only opened an empty folder.
+Every measurement runs in a separate process, so that it has a peak memory of its own. The measurements take turns, and
+a figure is the median of the rounds. The floors: indexing cannot be faster than embedding the same texts, a question
+not faster than the models' runs for it, and no process smaller than one that has only opened an empty folder.
 """
 
 import json
@@ -24,7 +24,7 @@ from eval import metrics
 from qa.errors import QAError
 
 STAGES = ("conversation", "search", "read", "decide", "quote")
-CHROMA_FILES = (  # with any of them missing, Chroma's default embedding function would download all
+CHROMA_FILES = (  # when one of them is missing, Chroma's default embedding function downloads all of them
     "config.json", "model.onnx", "special_tokens_map.json", "tokenizer_config.json", "tokenizer.json", "vocab.txt"
 )  # fmt: skip
 Figures = dict[str, float]
@@ -73,7 +73,7 @@ def measure(
 
 
 def check_plain(plain: Path | None) -> None:
-    """Raises QAError where a file is missing that Chroma's default embedding function would download."""
+    """Raise QAError when a file is missing that Chroma's default embedding function would download."""
     if plain and (gone := [name for name in CHROMA_FILES if not (plain / name).is_file()]):
         raise QAError(f"{plain} has no {gone[0]}; make it with `python -m qa.models.export_embedder … --chroma`.")
 
@@ -98,7 +98,10 @@ def _ratios(tables: Table) -> Figures:
 
 
 def own_process(module: str, name: str, docs: Path, store: Path, *, given: Any, home: Path | None = None) -> Any:
-    """What `python -m MODULE NAME DOCS STORE` prints as JSON when it is given JSON; raises QAError where it fails."""
+    """Run `python -m MODULE NAME DOCS STORE` with `given` as JSON on stdin; returns the JSON that it prints.
+
+    Raises QAError when the process fails.
+    """
     environment = {**os.environ, **({"HOME": str(home)} if home else {})}
     done = subprocess.run(  # noqa: S603  # itself
         [sys.executable, "-m", module, name, str(docs), str(store)],
@@ -115,7 +118,7 @@ def own_process(module: str, name: str, docs: Path, store: Path, *, given: Any, 
 
 
 def chroma_home(place: Path, plain: Path | None) -> Path | None:
-    """A home folder in which Chroma's default embedding function finds its files and so downloads nothing."""
+    """A home folder in which Chroma's default embedding function finds its files, so that it downloads nothing."""
     if plain is None:
         return None
     cache = place / "home" / ".cache" / "chroma" / "onnx_models" / "all-MiniLM-L6-v2"
@@ -126,7 +129,7 @@ def chroma_home(place: Path, plain: Path | None) -> Path | None:
 
 
 def fresh(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
-    """A new process over an index that is up to date: imports, opening, one question."""
+    """Time of imports, of opening an index that is up to date, and of one question, in a new process."""
     start = time.perf_counter()
     from qa.assistant import Assistant
 
@@ -139,12 +142,12 @@ def fresh(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
 
 
 def empty(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
-    """The process itself: an empty folder, opened and asked."""
+    """The same over an empty folder, with the peak memory: the floor of every process."""
     return {**fresh(docs, store, questions), "peak memory MB": peak_memory_mb()}
 
 
 def index(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
-    """A first indexing, and after it the same passages through the embedder alone."""
+    """A first indexing, and then embedding the same passages alone."""
     from qa.config import from_environment
     from qa.embed import PackagedEmbedding, passage_text
     from qa.indexing import sync
@@ -160,7 +163,7 @@ def index(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
         passages = opened.library.passages(opened.library.chunk_ids())
     if not passages:
         raise SystemExit(f"{docs} holds no document; pass a folder that does.")
-    texts = [passage_text(one.title, one.text) for one in passages]
+    texts = [passage_text(passage.title, passage.text) for passage in passages]
     start = time.perf_counter()
     embedder.embed(texts)
     alone = time.perf_counter() - start
@@ -174,12 +177,12 @@ def index(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
 
 
 def ask(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
-    """Questions in a row, and after each the models' runs that it took, alone."""
+    """Questions one after another; after each, the models' runs that it needed are repeated alone."""
     from qa import embed
     from qa.assistant import Assistant
     from qa.config import from_environment
 
-    runs: list[Run] = []
+    runs: list[ModelRun] = []
     open_session = embed.open_session
 
     def recorded(path: Path, **options: Any) -> Any:
@@ -216,8 +219,8 @@ def ask(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """One run of a model, so that it can be made again."""
+class ModelRun:
+    """One run of a model, recorded so that it can be repeated."""
 
     session: Any
     path: Path
@@ -226,19 +229,19 @@ class Run:
 
 
 class Recorded:
-    """An inference session that notes each run."""
+    """An inference session that records each run."""
 
-    def __init__(self, session: Any, path: Path, runs: list[Run]) -> None:
+    def __init__(self, session: Any, path: Path, runs: list[ModelRun]) -> None:
         self._session, self._path, self._runs = session, path, runs
 
     def run(self, outputs: Any, feed: Any) -> Any:
-        """The session's own result."""
-        self._runs.append(Run(self._session, self._path, outputs, feed))
+        """Record the run and return the session's result."""
+        self._runs.append(ModelRun(self._session, self._path, outputs, feed))
         return self._session.run(outputs, feed)
 
 
-def matrix_share(runs: Sequence[Run]) -> float:
-    """The share of these runs' time that goes into the weights' matrix products, 0–1, as ONNX Runtime measures it."""
+def matrix_share(runs: Sequence[ModelRun]) -> float:
+    """The share (0–1) of these runs' time that is spent in matrix products, as ONNX Runtime measures it."""
     from qa import embed
 
     spent = {True: 0, False: 0}
@@ -256,7 +259,7 @@ def matrix_share(runs: Sequence[Run]) -> float:
 
 
 def plain(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
-    """Plain LlamaIndex and Chroma over the same passages: first indexing, then its search alone."""
+    """Plain LlamaIndex and Chroma over the same passages: a first indexing, then its search."""
     from eval import plain
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -282,7 +285,7 @@ def plain(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
 
 
 def _passages(docs: Path, scratch: Path) -> list[tuple[str, str]]:
-    """(id, text) of the passages that the product cuts."""
+    """(id, text) of each passage into which the product cuts the documents."""
     from qa.chunks import split_document, split_sentences
     from qa.documents import list_files, read_document
     from qa.embed import passage_text, token_ends
@@ -290,18 +293,18 @@ def _passages(docs: Path, scratch: Path) -> list[tuple[str, str]]:
     found = []
     for number, file in enumerate(list_files(docs)[0]):
         document = read_document(file, max_file_mb=50)
-        for one in split_document(document.text, split_sentences(document), token_ends, key=str(number)):
-            found.append((one.id, passage_text(document.title, document.text[one.start : one.end])))
+        for chunk in split_document(document.text, split_sentences(document), token_ends, key=str(number)):
+            found.append((chunk.id, passage_text(document.title, document.text[chunk.start : chunk.end])))
     return found
 
 
 def bytes_under(folder: Path) -> int:
-    """Of all files under the folder."""
+    """The total size of all files under the folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def peak_memory_mb() -> float:
-    """The most that this process ever had in memory."""
+    """The peak memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

@@ -1,4 +1,4 @@
-"""`qa-eval scale` and `qa-eval load`: what they are told, and what they print."""
+"""The commands `qa-eval scale` and `qa-eval load`: their options and their output."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ BROKEN = 1  # exit code when a law is broken
 
 def _sizes(context: click.Context, option: click.Parameter, value: str) -> tuple[int, ...]:
     try:
-        sizes = tuple(int(one) for one in value.split(","))
+        sizes = tuple(map(int, value.split(",")))
     except ValueError:
         sizes = ()
     if not sizes or min(sizes) < 1:
@@ -47,7 +47,7 @@ def scale(
     columns = measured.measure(plan, show=_show)
     laws = tables.scale_laws(columns)
     if json_out:
-        outputs.write(json_out, _record({"chunks": columns, "laws": [asdict(one) for one in laws]}))
+        outputs.write(json_out, _record({"chunks": columns, "laws": [asdict(law) for law in laws]}))
     click.echo(tables.scale_table(columns) + "\n")
     for law in laws:
         click.echo(str(law))
@@ -84,7 +84,7 @@ def load(askers: int, questions: int, docs: Path | None, json_out: Path | None) 
 
 
 def _record(figures: dict[str, Any]) -> str:
-    """The figures with what they depend on."""
+    """The figures as JSON, with the versions and the number of threads that they depend on."""
     from qa.assistant import versions
 
     return json.dumps({"versions": versions(), "threads": from_environment().threads} | figures, indent=1)

@@ -1,4 +1,4 @@
-"""The figures of `eval/scale.py` and `eval/load.py` as Markdown tables, and whether they keep the laws. Pure."""
+"""The figures of `eval/scale.py` and `eval/load.py` as Markdown tables, checked against bounds, the laws. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from eval.scale import FILTER_DOCUMENTS, LONG_WORDS, RECORDED
 from eval.speed import STAGES, Figures
 
-INDEXING_OVER_FLOOR = 1.25  # times the seconds of embedding the same texts alone, at most; …
-INDEXING_FROM = 1000  # … in a smaller collection the start outweighs what is measured
-GROWTH = 2.0  # times the milliseconds of a question, less than, from …
-GROWTH_FROM, GROWTH_TO = 10_000, 100_000  # … so many chunks to so many
-SPEED_OVER_PLAIN = 3.0  # times the chunks a second of plain LlamaIndex and Chroma, at least
+INDEXING_OVER_FLOOR = 1.25  # indexing takes at most this many times as long as embedding the same texts alone, …
+INDEXING_FROM = 1000  # … from this many chunks on; in smaller collections the fixed costs dominate
+GROWTH = 2.0  # a question takes less than this many times as long over GROWTH_TO chunks as over GROWTH_FROM
+GROWTH_FROM, GROWTH_TO = 10_000, 100_000
+SPEED_OVER_PLAIN = 3.0  # indexing is at least this many times as fast as plain LlamaIndex and Chroma
 
 Table = Mapping[str, Figures]
 SEARCH_PARTS = ("embedding the question", "nearest vectors", "words", "reading the passages")
@@ -18,7 +18,7 @@ SEARCH_PARTS = ("embedding the question", "nearest vectors", "words", "reading t
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """A bound, and what was measured."""
+    """A bound, the measured value, and whether the value keeps the bound."""
 
     text: str
     value: float
@@ -29,8 +29,8 @@ class Law:
 
 
 def scale_table(columns: Table) -> str:
-    """A row for each figure, a column for each size; – where a size does not have it."""
-    filled = {name: one | derived(one) for name, one in columns.items()}
+    """A row for each figure, a column for each size; "–" when a size does not have the figure."""
+    filled = {name: figures | derived(figures) for name, figures in columns.items()}
     rows: list[tuple[str, Sequence[str], str]] = [
         ("chunks", ("passages",), ",.0f"),
         ("chunks indexed a second", ("passages a second",), ",.0f"),
@@ -48,31 +48,34 @@ def scale_table(columns: Table) -> str:
         (f"a filter of {FILTER_DOCUMENTS:,} documents, ms p50", ("p50 ms under a filter",), ",.0f"),
         ("planted facts quoted / unanswerable refused", ("planted facts quoted", "unanswerable refused"), ".2f"),
     ]
-    lines = [_line(["", *(_heading(name) for name in columns)]), _line(["---"] * (1 + len(columns)))]
+    lines = [markdown_row(["", *(_heading(name) for name in columns)]), markdown_row(["---"] * (1 + len(columns)))]
     for label, keys, form in rows:
-        if any(key in one for one in filled.values() for key in keys):
-            lines.append(_line([label, *(_cell(one, keys, form) for one in filled.values())]))
+        if any(key in figures for figures in filled.values() for key in keys):
+            lines.append(markdown_row([label, *(_cell(figures, keys, form) for figures in filled.values())]))
     if any(name.endswith(RECORDED) for name in columns):
-        lines += ["", "Vectors recorded: those of the first texts are embedded, the others are these again with noise"]
-        lines[-1] += " and of length 1; so neither the time of indexing nor what is found says anything there."
+        lines += [
+            "",
+            "Vectors recorded: the first texts are embedded; the other texts get the same vectors with noise.",
+        ]
+        lines[-1] += " There, the time of indexing and what is found are not meaningful."
     return "\n".join(lines)
 
 
-def derived(one: Figures) -> Figures:
-    """Ratios of a size's figures, where it has them."""
+def derived(figures: Figures) -> Figures:
+    """Ratios of the figures of one size, as far as it has them."""
     found: Figures = {}
-    if "index s" in one:
-        found["indexing over floor"] = one["index s"] / one["embedded alone s"]
-    if "passages a second of plain" in one:
-        found["indexing speed over plain"] = one["passages a second"] / one["passages a second of plain"]
+    if "index s" in figures:
+        found["indexing over floor"] = figures["index s"] / figures["embedded alone s"]
+    if "passages a second of plain" in figures:
+        found["indexing speed over plain"] = figures["passages a second"] / figures["passages a second of plain"]
     return found
 
 
 def scale_laws(columns: Table) -> list[Law]:
-    """Each law that these sizes can show."""
+    """All laws that can be checked with these sizes."""
     laws = []
-    for name, one in columns.items():
-        ratios = derived(one)
+    for name, figures in columns.items():
+        ratios = derived(figures)
         value = ratios.get("indexing over floor")
         if value is not None and int(name.replace(",", "")) >= INDEXING_FROM:
             text = f"indexing over embedding alone at {name} chunks, at most {INDEXING_OVER_FLOOR}"
@@ -89,7 +92,7 @@ def scale_laws(columns: Table) -> list[Law]:
 
 
 def load_table(figures: Figures) -> str:
-    """A row for each figure."""
+    """A Markdown table with a row for each figure."""
     rows: list[tuple[str, Sequence[str], str]] = [
         ("askers at a time", ("askers",), ".0f"),
         ("questions: answered / refused", ("answered", "refused"), ",.0f"),
@@ -101,8 +104,8 @@ def load_table(figures: Figures) -> str:
         ("memory MB, last tenth of the questions over the first", ("memory growth MB",), "+,.0f"),
         ("errors", ("errors",), ".0f"),
     ]
-    lines = [_line(["", "measured"]), _line(["---"] * 2)]
-    return "\n".join([*lines, *(_line([label, _cell(figures, keys, form)]) for label, keys, form in rows)])
+    lines = [markdown_row(["", "measured"]), markdown_row(["---"] * 2)]
+    return "\n".join([*lines, *(markdown_row([label, _cell(figures, keys, form)]) for label, keys, form in rows)])
 
 
 def _stages() -> list[str]:
@@ -115,9 +118,12 @@ def _heading(name: str) -> str:
     return f"{name.removesuffix(RECORDED)} chunks{recorded}"
 
 
-def _cell(one: Figures, keys: Sequence[str], form: str) -> str:
-    return " / ".join(format(one[key], form) if key in one else "–" for key in keys) if set(keys) & set(one) else "–"
+def _cell(figures: Figures, keys: Sequence[str], form: str) -> str:
+    if not set(keys) & set(figures):
+        return "–"
+    return " / ".join(format(figures[key], form) if key in figures else "–" for key in keys)
 
 
-def _line(cells: Sequence[str]) -> str:
+def markdown_row(cells: Sequence[str]) -> str:
+    """One row of a Markdown table."""
     return f"| {' | '.join(cells)} |".replace("|  |", "| |")

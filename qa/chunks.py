@@ -1,7 +1,7 @@
-"""`Document` → sentences and chunks: intervals of the document, placed by slicing, never by searching.
+"""`Document` → sentences and chunks. Both are intervals of the document's text; no offset is found by searching.
 
-Laws (tests/invariants.py): text is a slice; starts strictly increase; a chunk starts no earlier than the one
-before it ends, less one sentence of overlap; what no chunk covers is white space; same bytes, same ids.
+Laws (tests/invariants.py): a chunk's text is a slice; starts strictly increase; neighbouring chunks overlap by at most
+one sentence; only white space lies outside of all chunks; the same bytes give the same ids.
 """
 
 import itertools
@@ -15,32 +15,31 @@ from qa.schema import Block, Chunk, Document, Sentence
 from qa.words import CLINGING, FUNCTION_WORDS
 
 VERSION = "2"  # part of the store's fingerprint: raise it when boundaries change
-CHUNK_WORDS = 60  # about: a sentence joins a run when at least half of it lies within
-CHUNK_TOKENS = 112  # of the reader's 192; 5 are marks, the rest the question's, then title, date and headings
-CHUNK_CHARS = 1000  # binds only where the tokenizer sees no words, as in an endless string of letters
+CHUNK_WORDS = 60  # roughly: a sentence joins a chunk when at least half of it lies within this limit
+CHUNK_TOKENS = 112  # of the reader's 192; 5 are special tokens, the rest is for question, title, date and headings
+CHUNK_CHARS = 1000  # matters only where the tokenizer finds no words, as in a very long string of letters
 LONG_SENTENCE_CHARS = 500  # a longer sentence is indexed in pieces
 
 TokenEnds = Callable[[str], Sequence[int]]
-"""Text → where each of the models' tokens ends, in characters, ascending; special tokens left out."""
+"""Text → the end of each of the models' tokens, as offsets in characters, ascending, without special tokens."""
 
 _WORD = re.compile(r"\S+")
 _SPACES = re.compile(r"\s*")
-_WIDE_END = re.compile(  # what the library does not know; a Japanese quotation goes on with a particle (「…。」と)
-    r"[。！？｡।॥؟۔]+(?:[」』”’）)\]]+(?![ぁ-ゖ、，」』”’）)\]]))?(?![」』”’）)\]])(?=\s*\S)"
-)
-_GOES_ON = re.compile(r"(?<![^\W_])[^\W\d_]{1,3}\.\Z|[!?][\"'”’»)\]]*\Z")  # a short abbreviation; “Who?” said he
+# Sentence ends that the library does not know. After a quotation a Japanese sentence can go on (「…。」と).
+_WIDE_END = re.compile(r"[。！？｡।॥؟۔]+(?:[」』”’）)\]]+(?![ぁ-ゖ、，」』”’）)\]]))?(?![」』”’）)\]])(?=\s*\S)")
+_GOES_ON = re.compile(r"(?<![^\W_])[^\W\d_]{1,3}\.\Z|[!?][\"'”’»)\]]*\Z")  # short abbreviations, and “Who?” he said
 _RAISED = r"[¹²³⁰⁴-⁹]+(?:[,⁻–-][¹²³⁰⁴-⁹]+)*"
 _DIGITS = r"\d{1,3}(?:[,–-]\d{1,3})*"
-_CLOSING = r"[\"'”“’»«)\]]"  # some close in German
-_NOTES = re.compile(  # references behind a full stop belong to what stands before
+_CLOSING = r"[\"'”“’»«)\]]"  # “ and « are closing marks in German
+_NOTES = re.compile(  # references to notes after a full stop belong to the sentence before them
     rf"(?:(?:\[\d{{1,3}}\])+|{_CLOSING}*{_RAISED}|{_CLOSING}+{_DIGITS})(?=\s|\Z)"
 )
-# Where the library sees no end, as in papers and PDFs: “… found.12 The …”.
+# A sentence end that the library does not find, in papers and PDFs: “… found.12 The …”.
 _NOTED_END = re.compile(rf"(?<=[.!?…])(?P<closing>{_CLOSING}*)(?:{_RAISED}|(?P<digits>{_DIGITS}))(?=\s)")
 _NUMBERED = frozenset(
     "no approx aprox arts chap eqns figs inkl mind para paras refs secs sect vols табл".split()
-)  # No.5
-_WORD_BEFORE = re.compile(r"(?<![\w./@-])[^\W\d_]+(?=[.!?…]\Z)")  # that of a file's name is none
+)  # abbreviations that are followed by a number, as in No.5
+_WORD_BEFORE = re.compile(r"(?<![\w./@-])[^\W\d_]+(?=[.!?…]\Z)")  # not a part of a file name
 _CLAUSE_END = re.compile(r"[;:,][\"'”’)\]]*(?=\s)|[、，；：]|[)\]](?=\s)|\s(?=[-–—]\s)")
 
 
@@ -51,11 +50,11 @@ class _Piece:
     words: int
     tokens: int
     is_heading: bool
-    clings: bool  # takes back part of the sentence before it: both stay in one run
+    clings: bool  # it restricts the sentence before it ("Unless …"), so both stay in one chunk
 
 
 def split_sentences(document: Document) -> list[Sentence]:
-    """The document's sentences in order, without outer white space; no other text is outside of all of them."""
+    """The document's sentences in order, without outer white space; only white space lies outside of all of them."""
     return [
         Sentence(start, end, block.kind, block.level, block.page, block.locator)
         for block in document.blocks
@@ -64,10 +63,10 @@ def split_sentences(document: Document) -> list[Sentence]:
 
 
 def split_document(text: str, sentences: Sequence[Sentence], token_ends: TokenEnds, *, key: str) -> list[Chunk]:
-    """Runs of whole sentences within CHUNK_WORDS and CHUNK_TOKENS, neighbours sharing one sentence.
+    """Runs of whole sentences within CHUNK_WORDS and CHUNK_TOKENS; neighbouring chunks share one sentence if possible.
 
-    A heading opens a run. A sentence that exceeds a limit by itself is cut into pieces, at clauses where it
-    has any, else at white space, else between tokens. Ids are `key-start-end`; `key` names the content.
+    A heading starts a chunk. A sentence that alone exceeds a limit is cut into pieces: at clause ends if it has any,
+    else at white space, else between tokens. Ids are `key-start-end`; `key` stands for the content.
     """
     pieces = [piece for sentence in sentences for piece in _pieces(text, sentence, token_ends)]
     chunks: list[Chunk] = []
@@ -89,12 +88,12 @@ def split_document(text: str, sentences: Sequence[Sentence], token_ends: TokenEn
 
 
 def clause_ends(text: str, start: int, end: int) -> list[int]:
-    """Where clauses end inside `text[start:end]`: after , ; : a closing bracket, or before a dash. Ascending."""
+    """Where clauses end in `text[start:end]`, ascending: after , ; : or a closing bracket, and before a dash."""
     return [match.end() for match in _CLAUSE_END.finditer(text, start, end)]
 
 
 def _fits(run: Sequence[_Piece]) -> bool:
-    """Whether the run is a chunk: half of its last piece lies within CHUNK_WORDS, all within the other limits."""
+    """Whether the run keeps the limits of a chunk. For CHUNK_WORDS, half of the last piece is counted."""
     words = sum(piece.words for piece in run[:-1]) + run[-1].words / 2
     return (
         (words <= CHUNK_WORDS or run[-1].clings)
@@ -104,7 +103,7 @@ def _fits(run: Sequence[_Piece]) -> bool:
 
 
 def _opens(pieces: Sequence[_Piece], first: int, last: int) -> bool:
-    """Whether the piece at `last` is a heading behind something else than headings."""
+    """Whether the piece at `last` is a heading that follows other text than headings: there a new chunk starts."""
     return pieces[last].is_heading and not all(piece.is_heading for piece in pieces[first:last])
 
 
@@ -124,20 +123,20 @@ def _sentence_spans(text: str, block: Block) -> Iterator[tuple[int, int]]:
 
 
 def _goes_on(text: str, start: int, end: int, limit: int) -> bool:
-    """Whether the library found an end too early: what follows does not begin like a sentence."""
+    """Whether the library found a sentence end too early: the text after it does not begin like a sentence."""
     following = text[_after_spaces(text, end, limit) : limit][:1]
     behind = _GOES_ON.search(text, max(start, end - 8), end)
     return behind is not None and (following.islower() or (behind[0][-1] == "." and following.isdigit()))
 
 
 def _ends_inside(text: str, start: int, end: int) -> list[int]:
-    """Where sentences end within what the library takes for one."""
+    """The sentence ends inside an interval that the library takes for one sentence."""
     noted = (match for match in _NOTED_END.finditer(text, start, end) if _is_noted_end(text, match, end))
     return sorted(match.end() for match in itertools.chain(_WIDE_END.finditer(text, start, end), noted))
 
 
 def _is_noted_end(text: str, match: re.Match[str], limit: int) -> bool:
-    """Whether a sentence ends with these references; behind what may be shortened (Sect.3, Dr.¹) it does not."""
+    """Whether a sentence ends at these references to notes. After a possible abbreviation (Sect.3, Dr.¹) none does."""
     begins = _after_spaces(text, match.end(), limit)
     following = text[begins : min(begins + 8, limit)].lstrip("\"'“‘«([")[:1]
     if not following.isalnum() or following.islower():
@@ -167,15 +166,15 @@ def _pieces(text: str, sentence: Sentence, token_ends: TokenEnds) -> Iterator[_P
 
 
 def _piece_end(text: str, start: int, limit: int, token_ends: TokenEnds) -> tuple[int, int]:
-    """Where a piece that begins there ends, at the limit or where it is cut before it, and how many tokens it has."""
+    """(end, number of tokens) of the piece that begins at `start`; it ends at `limit` or is cut before it."""
     end = min(limit, start + LONG_SENTENCE_CHARS)
     must_cut = end < limit
     ends = token_ends(text[start:end])
     while must_cut or len(ends) > CHUNK_TOKENS:
-        if len(ends) > CHUNK_TOKENS:  # before the character that goes beyond: some are several tokens
+        if len(ends) > CHUNK_TOKENS:  # cut before the character of the first token too many; a character can be several
             end = start + max((at for at in ends[:CHUNK_TOKENS] if at < ends[CHUNK_TOKENS]), default=1)
         end, must_cut = _cut(text, start, end), False
-        ends = token_ends(text[start:end])  # anew: half a word may be more tokens than it was in the whole
+        ends = token_ends(text[start:end])  # counted again: a cut word can have more tokens than before
     return end, len(ends)
 
 

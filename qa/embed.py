@@ -19,7 +19,7 @@ from qa.errors import ModelError
 VERSION = "2"  # part of the store's fingerprint: raise it when what is embedded changes
 MODELS = Path(__file__).parent / "models"
 MODEL = MODELS / "all-minilm-l6-v2"
-WINDOW_TOKENS = 160  # special tokens included
+WINDOW_TOKENS = 160  # longer texts are cut there; special tokens included
 TITLE_TOKENS = 16
 DIMENSIONS = 384
 
@@ -27,7 +27,7 @@ ort.disable_telemetry_events()
 
 
 class PackagedEmbedding(BaseEmbedding):
-    """all-MiniLM-L6-v2, int8. Vectors have DIMENSIONS entries and length 1, so their dot product is the cosine."""
+    """all-MiniLM-L6-v2, int8. Vectors have DIMENSIONS numbers and length 1, so their dot product is the cosine."""
 
     _threads: int = PrivateAttr()
     _session: ort.InferenceSession = PrivateAttr()
@@ -35,17 +35,17 @@ class PackagedEmbedding(BaseEmbedding):
 
     def __init__(self, *, threads: int, folder: Path = MODEL, **kwargs: Any) -> None:
         super().__init__(model_name="all-MiniLM-L6-v2-int8", **kwargs)
-        # Several texts at a time on one thread each: faster than one on several, and see `embed`.
+        # Several texts at a time, each in one thread: faster than one text in several threads. See also `embed`.
         self._threads = threads
         self._session = open_session(folder / "model.onnx", threads=1)
         self._tokenizer = open_tokenizer(folder / "tokenizer.json")
         self._tokenizer.enable_truncation(WINDOW_TOKENS)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors [len(texts), DIMENSIONS] in the order of `texts`; the same text has the same vector in any company.
+        """Vectors [len(texts), DIMENSIONS] in the order of `texts`. A text's vector does not depend on the other texts.
 
-        Each text runs by itself: activations are quantised by the range of the whole batch, which would move a
-        vector by up to 0.02 of cosine with the texts that happen to share its batch. Nothing is padded either.
+        Each text runs by itself, without padding. In a batch, activations are quantised by the range of the whole
+        batch: the other texts would change a text's vector by up to 0.02 of cosine.
         """
         encodings = self._tokenizer.encode_batch_fast([encodable(text) for text in texts])
         vectors = np.empty((len(encodings), DIMENSIONS), np.float32)
@@ -75,9 +75,9 @@ class PackagedEmbedding(BaseEmbedding):
 
 
 def open_session(path: Path, *, threads: int, profile: Path | None = None) -> ort.InferenceSession:
-    """An ONNX Runtime session on the CPU; raises ModelError unless the file is the one that was packaged.
+    """An ONNX Runtime session on the CPU; raises ModelError unless the file is the packaged one.
 
-    `profile` is what the name of a file begins with in which each operator's time is noted.
+    With `profile`, the time of each operator is written to a file whose name begins with it.
     """
     file_sha256(path)
     options = ort.SessionOptions()
@@ -85,7 +85,7 @@ def open_session(path: Path, *, threads: int, profile: Path | None = None) -> or
     options.log_severity_level = 3
     if profile:
         options.enable_profiling, options.profile_file_prefix = True, str(profile)
-    slow = ["SkipLayerNormFusion"]  # its kernel takes longer than those that it replaces
+    slow = ["SkipLayerNormFusion"]  # the fused kernel takes longer than the kernels that it replaces
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=slow)
 
 
@@ -97,7 +97,7 @@ def open_tokenizer(path: Path) -> Tokenizer:
 
 @cache
 def file_sha256(path: Path) -> str:
-    """The hex sha256 of a packaged file; raises ModelError unless it is the one in SHA256SUMS beside it."""
+    """The hex sha256 of a packaged file; raises ModelError unless SHA256SUMS in its folder lists the same."""
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -110,12 +110,12 @@ def file_sha256(path: Path) -> str:
 
 
 def encodable(text: str) -> str:
-    """`text` with a question mark for each lone surrogate, which no tokenizer takes; of the same length."""
+    """`text` with "?" in place of each lone surrogate, which tokenizers do not accept. The length stays the same."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def passage_text(title: str, text: str) -> str:
-    """What stands for a passage in the vector space: its title, cut to TITLE_TOKENS, then itself."""
+    """The text that is embedded for a passage: the title, cut to TITLE_TOKENS, then the passage."""
     ends = token_ends(title)
     return f"{title[: ends[TITLE_TOKENS - 1]] if len(ends) > TITLE_TOKENS else title}\n{text}"
 
@@ -126,6 +126,6 @@ def _counting_tokenizer() -> Tokenizer:
 
 
 def token_ends(text: str) -> list[int]:
-    """Where each token ends in `text`, in characters; special tokens left out. All models share this vocabulary."""
+    """Where each token ends in `text`, in characters, without special tokens. All models have the same vocabulary."""
     encoding = _counting_tokenizer().encode(encodable(text), add_special_tokens=False)
     return [end for _, end in encoding.offsets]

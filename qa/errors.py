@@ -1,16 +1,16 @@
-"""Every error a user can meet, one root; each message is one line that says what to do next.
+"""All errors that the package raises on purpose. Each message is one line that says what to do next.
 
 QAError
 ├── FolderError        the documents folder is missing, unreadable or not a folder
 ├── DocumentError      one file cannot be read; it is skipped with this reason
-│   └── UnreadableError the system does not hand it out now; the same file may be readable later
+│   └── UnreadableError the system refused to open or read the file; that may work later
 ├── StoreError         the store cannot be opened, read or written
 │   ├── StoreBusy      another process is writing
 │   └── StoreDamaged   the library's own data are damaged
 ├── ModelError         packaged weights are missing or damaged
-├── QuestionError      the question, its history or its filter is not usable
+├── QuestionError      the question, its history or its document filter is not valid
 ├── QuoteError         a quote is not the exact slice it claims to be (promise 1)
-└── ReplayError        a trace cannot be replayed, and what has changed
+└── ReplayError        a trace cannot be replayed, because something has changed
 """
 
 _ASK_THE_OWNER = "the person who runs this chat finds the reason in its terminal."
@@ -34,11 +34,11 @@ class FolderError(QAError):
 
 
 class DocumentError(QAError):
-    """One file cannot be read; the rest is indexed."""
+    """One file cannot be read; the other files are indexed."""
 
 
 class UnreadableError(DocumentError):
-    """The system does not hand the file out now; the same file may be readable later."""
+    """The system refused to open or read the file; that may work later."""
 
 
 class StoreError(QAError):
@@ -58,7 +58,7 @@ class StoreBusy(StoreError):
 
 
 class StoreDamaged(StoreError):
-    """The library's own data are damaged and must be rebuilt."""
+    """The data in the store's database are damaged and must be rebuilt."""
 
     @property
     def public(self) -> str:
@@ -74,7 +74,7 @@ class ModelError(QAError):
 
 
 class QuestionError(QAError):
-    """The question, its history or its document filter is not usable."""
+    """The question, its history or its document filter is not valid."""
 
 
 class QuoteError(QAError):

@@ -1,7 +1,7 @@
-"""Notices that the folder has changed while a program runs: for `qa index --watch` and for the chat.
+"""Detects changes of the folder while a program runs, for `qa index --watch` and the chat.
 
-It lists the folder now and then instead of asking the system to tell: that works on every file system, network ones
-included, and outlives a folder that is unmounted, moved away and put back.
+It polls: it lists the folder again and again. Unlike notifications of the system, that works on every file system,
+network file systems included, and continues after the folder was unmounted or moved away and is back.
 """
 
 import math
@@ -15,11 +15,11 @@ from qa.indexing import SETTLED_NS, Changes, list_all
 from qa.schema import Skipped
 from qa.store import Store
 
-LOOK_S = 2.0  # between two looks …
-SHARE = 20  # … or so many times as long as a look takes, in a large folder
-AGAIN_S = 60.0  # until a file that could not be read is tried again: no listing shows that it can be …
-SETTLE_S = 0.2  # until a folder that changes just now is looked at once more
-LOOKS = 25  # then it is indexed as it is
+LOOK_S = 2.0  # between two listings, …
+SHARE = 20  # … or so many times as long as a listing takes, in a large folder
+AGAIN_S = 60.0  # until an unreadable file is tried again: a listing does not show that it has become readable
+SETTLE_S = 0.2  # between the listings that show whether a changing folder has come to rest, …
+LOOKS = 25  # … of which there are at most so many; then the folder is indexed as it is
 
 Listing = tuple[list[File], list[Skipped]]
 
@@ -32,15 +32,15 @@ def follow(
     refreshed: Callable[[Changes], None],
     failed: Callable[[str], None],
 ) -> None:
-    """Refresh at once and whenever the folder or the uploads have changed, until `stop` is set.
+    """Refresh now and whenever the folder or the uploads have changed, until `stop` is set.
 
-    `refreshed` is called after the first time and whenever something has changed. What fails is tried again; `failed`
-    is told the line of each new error, except that another process indexes: it does the same work.
+    `refreshed` is called after the first refresh and after each one that changed something. After an error it is tried
+    again, and `failed` gets the line of each new error. It is no error that another process indexes: it does the same.
     """
-    seen: Listing | None = None
-    told = ""
+    seen: Listing | None = None  # the folder as it was last indexed
+    told = ""  # the last error that was reported
     first = True
-    again_at = math.inf
+    again_at = math.inf  # when to refresh because of unreadable files
     while not stop.is_set():
         began = time.monotonic()
         pause_s = LOOK_S
@@ -52,7 +52,7 @@ def follow(
                 refreshing = time.monotonic()
                 changes = refresh()
                 ended = time.monotonic()
-                # … and so many times as long as that takes by itself: all that was left out is looked at again.
+                # Such a refresh reads all left-out files again; SHARE limits the share of time that it may take.
                 again_s = max(AGAIN_S, 0 if changes else SHARE * (ended - refreshing))
                 again_at = ended + again_s if changes.unreadable else math.inf
                 seen = now if _is_settled(now) else None
@@ -62,9 +62,9 @@ def follow(
             told = ""
         except StoreBusy:
             seen = None
-        except BrokenPipeError:  # nobody reads any more what is told
+        except BrokenPipeError:  # nobody reads the output any more
             raise
-        except Exception as error:  # a defect, too, is told: where this ends in a thread, nobody would notice
+        except Exception as error:  # also a defect: in a thread, nobody would notice that this function has ended
             seen = None
             line = str(error) if isinstance(error, QAError) else f"{type(error).__name__}: {error}"
             if line != told:
@@ -74,7 +74,7 @@ def follow(
 
 
 def _at_rest(store: Store, listing: Listing, stop: threading.Event) -> Listing:
-    """The listing once it no longer changes: who replaces a file may delete it first, and write it in parts."""
+    """The listing when it no longer changes: a program may delete a file before replacing it, or write it in parts."""
     for _ in range(LOOKS):
         stop.wait(SETTLE_S)
         before, listing = listing, list_all(store)
@@ -84,6 +84,9 @@ def _at_rest(store: Store, listing: Listing, stop: threading.Event) -> Listing:
 
 
 def _is_settled(listing: Listing) -> bool:
-    """Whether every change from now on would show: not where a file may change again within one tick of its clock."""
+    """Whether every later change will show in a listing.
+
+    A file that has just changed can change again within one tick of the file system's clock, which a listing misses.
+    """
     now_ns = time.time_ns()
     return all(abs(now_ns - file.signature[1]) > SETTLED_NS for file in listing[0])

@@ -1,6 +1,7 @@
-"""The types, in flow order: frozen dataclasses inside, frozen pydantic at the boundary.
+"""The types that stages and users exchange, in the order of the pipeline.
 
-All offsets count Unicode code points in `Document.text`; `start` is inclusive, `end` exclusive.
+Types used inside the package are frozen dataclasses; types that leave it are frozen pydantic models. All offsets count
+Unicode code points in `Document.text`; `start` is inclusive, `end` exclusive.
 """
 
 from dataclasses import dataclass
@@ -9,39 +10,39 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Kind = Literal["text", "item", "row", "code", "heading", "rule"]
-"""`rule` is markup without content (table rulers, thematic breaks): indexed, never quoted."""
+"""`rule` is text that is indexed and never quoted: lines between sections, running heads, tables of contents."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One paragraph, list item, table row, heading … of a document, tight (no outer white space)."""
+    """One paragraph, list item, table row, heading … of a document, without outer white space."""
 
     start: int
     end: int
     kind: Kind = "text"
-    level: int = 0  # of a heading, 1 is the top
+    level: int = 0  # of a heading; 1 is the top level
     page: int | None = None
-    locator: str | None = None
+    locator: str | None = None  # the place in the file, such as "slide 4"
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One file's extracted text and what is known about it. `path` is relative to the folder, with `/`."""
+    """A file's extracted text, title, date and other facts. `path` is relative to the folder, with `/`."""
 
     path: str
     text: str
-    sha256: str  # of text, UTF-8
+    sha256: str  # of the text in UTF-8
     title: str
     date: str | None  # ISO, possibly partial: 2023, 2023-11, 2023-11-24
     pages: int | None
     encoding: str
     blocks: tuple[Block, ...]
-    left_out: str | None = None  # what of the file is not in the text, and what to do about it
+    left_out: str | None = None  # which part of the file is missing from the text, and what to do about it
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """The smallest thing that can be quoted: a sentence, list item, table row, heading or line of code."""
+    """The smallest unit that is quoted or read: a sentence, list item, table row, heading or line of code."""
 
     start: int
     end: int
@@ -53,7 +54,7 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A run of whole sentences of one document (of one over-long sentence: a piece), as an interval."""
+    """An interval of a document that is found and read as one passage: whole sentences, or part of a very long one."""
 
     id: str
     start: int
@@ -61,13 +62,13 @@ class Chunk:
 
 
 class Boundary(BaseModel):
-    """Base of everything that crosses the package's boundary."""
+    """Base of all types that leave the package, as Python objects or as JSON."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Skipped(Boundary):
-    """A file that is not indexed, or only in part, and why."""
+    """A file that is not indexed, or only in part, with the reason."""
 
     path: str
     reason: str
@@ -94,7 +95,7 @@ class DocumentList(Boundary):
 
 
 class Turn(Boundary):
-    """One earlier turn of a conversation. It helps to read the next question and is never a source."""
+    """One earlier turn of a conversation. It is used to complete the next question, and never as a source."""
 
     question: str
     text: str = ""
@@ -110,7 +111,7 @@ class BatchLine(Boundary):
 
 
 class Place(Boundary):
-    """Where else a quote's identical text stands."""
+    """Another place where the identical text of a quote stands."""
 
     document: str
     start: int = Field(ge=0)
@@ -137,7 +138,7 @@ class Quote(Boundary):
 
 
 class Hit(Boundary):
-    """A retrieved passage; `scores` by stage: dense (cosine), keyword (BM25, higher is better), fused, reader (0–1)."""
+    """A retrieved passage. `scores` by stage: dense (cosine), keyword (BM25; higher is better), fused, reader (0–1)."""
 
     document: str
     start: int = Field(ge=0)
@@ -147,7 +148,7 @@ class Hit(Boundary):
 
 
 class Verdict(Boundary):
-    """What was decided about one part of the question."""
+    """The decision about one part of the question: whether the documents cover it, and why."""
 
     part: str
     covered: bool
@@ -156,7 +157,7 @@ class Verdict(Boundary):
 
 
 class Trace(Boundary):
-    """Why this answer: all that `Assistant.replay` needs, and all that a person may want to check."""
+    """How an answer came about: all that `Assistant.replay` needs and that a person may want to check."""
 
     question: str
     history: tuple[Turn, ...]
@@ -190,23 +191,23 @@ class Answered(_Result):
     status: Literal["answered"] = "answered"
     short_answer: str | None
     quotes: tuple[Quote, ...] = Field(min_length=1, max_length=6)
-    conflicts: tuple[tuple[int, int], ...] = ()  # 1-based quote numbers that disagree; 0 is the question
-    not_covered: tuple[str, ...] = ()
+    conflicts: tuple[tuple[int, int], ...] = ()  # pairs of quotes that disagree, counted from 1; 0 is the question
+    not_covered: tuple[str, ...] = ()  # parts of the question that the documents do not answer
 
 
 class Refused(_Result):
-    """The documents do not cover the question: a result, not an exception."""
+    """The documents do not cover the question. This is a result, not an exception."""
 
     status: Literal["refused"] = "refused"
     reason: Reason
-    nearest: tuple[Quote, ...] = Field(default=(), max_length=3)  # not an answer
+    nearest: tuple[Quote, ...] = Field(default=(), max_length=3)  # the nearest passages; they are not an answer
 
 
 Answer = Annotated[Answered | Refused, Field(discriminator="status")]
 
 
 class Stage(Boundary):
-    """Progress of `Assistant.stream`: `searching`, then `reading` with the number of passages."""
+    """Progress that `Assistant.stream` reports: `searching`, then `reading` with the number of passages."""
 
     name: Literal["searching", "reading"]
     passages: int | None = None

@@ -1,4 +1,4 @@
-"""What a text is made of, by value: content words, numbers, dates and names. Pure, no model, English function words."""
+"""The content words, numbers, years and names of a text, in forms that can be compared. Pure; for English."""
 
 import re
 import unicodedata
@@ -44,7 +44,7 @@ NEGATIONS = re.compile(
     r"|den(?:y|ies|ied|ying)|false|untrue|exception|exceptions)\b|\b\w+n['’]t\b",
     re.IGNORECASE,
 )
-"""What may turn the sense of the text around it; a quote is never cut where one of these is cut off."""
+"""Words that may reverse or restrict what the text around them says; a quote is never cut so that one is lost."""
 
 CLINGING = re.compile(
     r"\W*(?:\d{1,3}\]\W*)?(?:(?:and|or|but|yet) )?"
@@ -63,7 +63,7 @@ _NUMBER = re.compile(
     r"(?P<digits>\d{1,3}(?:[ \u00a0\u2009\u202f’']\d{3})+(?!\d)|\d[\d.,]*\d|\d)(?P<fraction>[¼-¾⅐-⅞])?"
 )
 _NAME_WORD = re.compile(r"[^\W\d_][\w’'-]*")
-_JOINTS = frozenset("of the de van von der al bin for and".split())  # inside a name
+_JOINTS = frozenset("of the de van von der al bin for and".split())  # small words that can stand inside a name
 _AROUND_NAMES = FUNCTION_WORDS | _JOINTS
 _TEENS = "eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
 _ONES = "one two three four five six seven eight nine".split()
@@ -94,10 +94,10 @@ _PHRASE = re.compile(
 
 
 def fold(text: str) -> str:
-    """`text` in one form of letters, case, quote marks, dashes and white space: for comparing, never for quoting."""
-    text = _FRACTION.sub(r" \g<0>", _RAISED.sub(r"^\g<0>", text))  # else 10² became 102, and 1½ 11/2
+    """`text` with case, quote marks, dashes, white space and forms of letters unified: to compare, never to quote."""
+    text = _FRACTION.sub(r" \g<0>", _RAISED.sub(r"^\g<0>", text))  # else 10² would become 102, and 1½ 11/2
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    text = text.replace("i\u0307", "i")  # that of İ
+    text = text.replace("i\u0307", "i")  # the dot that case folding leaves of İ
     return " ".join(text.translate(_SIGNS).split())
 
 
@@ -107,12 +107,12 @@ _SIGNS = str.maketrans(
 
 
 def words(text: str) -> list[str]:
-    """All words and digit groups in order, folded; 1,358 is 1358."""
+    """All words and numbers in order, folded; 1,358 becomes 1358."""
     return _WORD.findall(_GROUP_MARK.sub("", fold(text)))
 
 
 def content_words(text: str) -> list[str]:
-    """The words that carry meaning, stemmed, in order, function words left out."""
+    """The stemmed words in order, without function words and single letters."""
     return [stem(word) for word in words(text) if word not in FUNCTION_WORDS and (len(word) > 1 or word.isdigit())]
 
 
@@ -132,13 +132,13 @@ def _families() -> dict[str, str]:
 @lru_cache(maxsize=100_000)
 def stem(word: str) -> str:
     """The word without its English endings (Porter2)."""
-    return str(EnglishStemmer().stemWord(word))  # a stemmer holds state: one per call is safe among threads
+    return str(EnglishStemmer().stemWord(word))  # a stemmer has state, so each call makes one: safe between threads
 
 
 def numbers(text: str) -> set[float]:
-    """The values of all numbers, in digits (1,358 · 14.6 million · 1½) or in English words (forty-two), years included.
+    """The values of all numbers in digits (1,358 · 14.6 million · 1½) or in English words (forty-two), years included.
 
-    5m may be five million or five metres: both. A date or version gives its parts, a range its ends.
+    5m can mean five million or five metres and gives both values. A date or version gives its parts, a range its ends.
     """
     found: set[float] = {unicodedata.numeric(sign) for sign in _FRACTION.findall(re.sub(r"\d[¼-¾⅐-⅞]", "", text))}
     for match in _NUMBER.finditer(text):
@@ -146,7 +146,7 @@ def numbers(text: str) -> set[float]:
         value += unicodedata.numeric(match["fraction"]) if match["fraction"] else 0
         scale = _SCALE_AFTER.match(text, match.end())
         unit = scale["scale"].lower() if scale else ""
-        if scale and unit in ("m", "k") and not match["money"]:  # without money, "5 m" is a length
+        if scale and unit in ("m", "k") and not match["money"]:  # without a currency sign, "5 m" is a length
             found |= {value}
             unit = "" if scale["gap"] else unit
         value *= _SCALES_AFTER_DIGITS.get(unit, 1)
@@ -155,7 +155,7 @@ def numbers(text: str) -> set[float]:
 
 
 def _values(digits: str) -> list[float]:
-    """The value that is written so, or those of its parts where it is a list, date or version."""
+    """The value of a number as written, or the values of its parts when it is a list, date or version."""
     if re.search(r"[^\d.,]", digits) or re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", digits):
         digits = re.sub(r"[^\d.]", "", digits)
     elif re.fullmatch(r"\d{1,3}(?:\.\d{3})+,\d+|\d{1,3}(?:\.\d{3}){2,}", digits):
@@ -166,7 +166,7 @@ def _values(digits: str) -> list[float]:
 
 
 def _spelled(tokens: list[str]) -> set[float]:
-    """The values of the number words; a lone "one" is a pronoun as often as a number and left out."""
+    """The values of number words. A lone "one" is left out: it is a pronoun as often as a number."""
     found: set[float] = set()
     for match in _PHRASE.finditer(" ".join(tokens)):
         if match["century"]:
@@ -204,7 +204,7 @@ def years(text: str) -> set[int]:
 
 
 def names(text: str) -> list[str]:
-    """Runs of capitalised words in order, without function words around; empty for text all in lower case."""
+    """Runs of capitalised words in order, without function words at their ends."""
     found: list[str] = []
     run: list[str] = []
     end = 0
@@ -222,7 +222,7 @@ def names(text: str) -> list[str]:
 
 
 def _name(run: list[str]) -> list[str]:
-    """The run as a list of one name, or of none where it is but function words or single letters."""
+    """The run as a list of one name; an empty list when it has only function words or single letters."""
     kept = [number for number, word in enumerate(run) if fold(word) not in _AROUND_NAMES]
     parts = run[kept[0] : kept[-1] + 1] if kept else []
     return [" ".join(parts)] if any(len(part) > 1 for part in parts) else []

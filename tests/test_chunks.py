@@ -49,7 +49,7 @@ def chunks(text: str, name: str = "a.txt") -> list[str]:
 
 
 def sentence_laws(text: str, found: Sequence[Sentence]) -> None:
-    """Inside the text, in order, apart, tight; outside of all of them is nothing but white space."""
+    """Sentences lie in the text, in order, without overlap or outer white space, and cover all but white space."""
     at = 0
     for one in found:
         assert at <= one.start < one.end <= len(text), "outside of the text, out of order or overlapping"
@@ -60,7 +60,7 @@ def sentence_laws(text: str, found: Sequence[Sentence]) -> None:
 
 
 def overlap_law(text: str, found: Sequence[Sentence], parts: Sequence[Chunk]) -> None:
-    """Neighbours share at most one whole sentence, of an over-long one a piece."""
+    """Neighbouring chunks share at most one sentence, or one piece of an over-long sentence."""
     for this, following in pairwise(parts):
         inside = [one for one in found if one.start < this.end and one.end > following.start]
         assert len(inside) <= 1, "more than one sentence shared"
@@ -70,7 +70,7 @@ def overlap_law(text: str, found: Sequence[Sentence], parts: Sequence[Chunk]) ->
 
 
 def limit_laws(text: str, found: Sequence[Sentence], parts: Sequence[Chunk]) -> None:
-    """Within the models' window, about CHUNK_WORDS; whole sentences unless one alone exceeds a limit."""
+    """A chunk keeps the limits of words and tokens, and has whole sentences unless one alone exceeds a limit."""
     for part in parts:
         assert len(token_ends(text[part.start : part.end])) <= CHUNK_TOKENS
         assert part.end - part.start <= CHUNK_CHARS
@@ -133,7 +133,7 @@ def test_sentence_boundaries(marked: str) -> None:
     assert sentences(f"<p>{text}</p>", "a.html") == [" ".join(part.split()) for part in marked.split("|")]
 
 
-def test_blocks_bound_sentences() -> None:
+def test_no_sentence_crosses_the_end_of_a_block() -> None:
     items, table = "- item one. It has two\n- item two", "| a. b | c |\n|---|---|\n| D. E | f |"
     text = f"# Heading\n\nText without end\n\n{items}\n\n{table}\n\n    x. Y. z"
     assert sentences(text, "a.md") == [
@@ -194,7 +194,7 @@ def test_a_long_sentence_is_cut_at_clauses_then_at_white_space() -> None:
 )
 @pytest.mark.parametrize("before", [5, 30, 35, 40, 45, 50, 55])
 @pytest.mark.parametrize("words", [10, 20, 40, 58])
-def test_what_takes_back_a_sentence_stays_with_it(opening: str, before: int, words: int) -> None:
+def test_a_restricting_sentence_stays_with_the_one_before_it(opening: str, before: int, words: int) -> None:
     rule, exception = sentence(words, 1), f"{opening} the children of the members of the club, who enter at any time."
     text = f"{sentence(before)} {rule}\n{exception} {sentence(20, 2)} {sentence(20, 3)}"
     assert any(f"{rule}\n{exception}" in chunk for chunk in chunks(text))
@@ -222,7 +222,7 @@ SPACES = [" ", " ", " ", "  ", "", "\n", "\n\n", "\r\n", "\r", "\t", "\u00a0", "
 
 @st.composite
 def texts(draw: st.DrawFn) -> str:
-    """Text of few different words, so that neighbours are alike; sometimes one part many times over."""
+    """Text with few different words, so that parts of it are alike, and sometimes with a part repeated many times."""
     few = draw(st.lists(st.sampled_from(WORDS), min_size=1, max_size=6))
     parts = draw(st.lists(st.tuples(st.sampled_from(few), st.sampled_from(SPACES)), max_size=60))
     text = "".join(word + space for word, space in parts)

@@ -14,7 +14,7 @@ from qa.schema import Turn
 
 
 def ask(*conversation: str) -> Asked:
-    """The last line as it is asked after the others; "question | answer" gives a turn its answer."""
+    """Ask the last line after the others as history. A line "question | answer" is a turn with its answer."""
     turns = [line.split(" | ") for line in conversation]
     history = [Turn(question=turn[0], text=turn[1] if len(turn) > 1 else "") for turn in turns[:-1]]
     return standalone(turns[-1][0], history)
@@ -285,13 +285,13 @@ def test_pressure_asks_the_last_question_again(first: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(("first", "then"), UNCHANGED)
-def test_complete_questions_stay(first: str, then: str) -> None:
+def test_complete_questions_are_not_changed(first: str, then: str) -> None:
     assert ask(first, then) == Asked(then, (then,), None)
     assert ask(then) == Asked(then, (then,), None)
 
 
 @pytest.mark.parametrize(("conversation", "asked"), CHAINS)
-def test_chains(conversation: tuple[str, ...], asked: str) -> None:
+def test_chains_of_follow_ups(conversation: tuple[str, ...], asked: str) -> None:
     assert ask(*conversation).text == asked
 
 
@@ -499,7 +499,7 @@ def _cases(table: str) -> list[str]:
 @pytest.mark.parametrize(
     ("request_", "words"), [(name, words) for name, table in REQUESTS.items() for words in _cases(table)]
 )
-def test_requests_are_named(request_: str, words: str) -> None:
+def test_requests_are_classified(request_: str, words: str) -> None:
     asked = ask(words)
     assert asked.request == request_
     assert asked.parts == (asked.text,)
@@ -526,7 +526,7 @@ def test_requests_in_a_follow_up(conversation: tuple[str, ...], request_: str) -
 
 
 @pytest.mark.parametrize(("message", "text"), REWRAPPED)
-def test_what_is_kept_of_a_message(message: str, text: str) -> None:
+def test_the_question_in_a_message_is_found(message: str, text: str) -> None:
     assert ask(message) == Asked(text, (text,), None)
 
 
@@ -568,7 +568,7 @@ def test_any_text_gives_a_well_formed_result(question: str, history: list[Turn])
 
 
 @given(question=TYPED, history=HISTORY)
-def test_a_standalone_question_stands_alone(question: str, history: list[Turn]) -> None:
+def test_completing_a_standalone_question_changes_nothing(question: str, history: list[Turn]) -> None:
     asked = standalone(question, history).text
     assert standalone(asked).text == asked
 
@@ -588,7 +588,7 @@ def test_no_number_comes_from_an_answer(history: list[Turn], question: str) -> N
 
 
 def _steps(run: Callable[[], Any]) -> int:
-    """Python lines executed: a clock that does not depend on the machine."""
+    """The number of executed Python lines: a measure of work that does not depend on the machine."""
     count = 0
 
     def trace(frame: Any, event: str, arg: Any) -> Any:

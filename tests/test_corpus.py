@@ -1,4 +1,4 @@
-"""The text that is measured with: the same by seed, of the size that was asked for, with its facts in it."""
+"""The made text: the same for the same seed, of the size that was asked for, with one planted fact in each document."""
 
 from collections import Counter
 from pathlib import Path

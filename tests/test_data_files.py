@@ -68,7 +68,7 @@ def test_a_blank_row_ends_a_table(blank: str) -> None:
 
 
 @pytest.mark.parametrize("end", ["\r\r\n", "\n\n", "\n,\n"])
-def test_blank_rows_between_all_rows_are_only_space(end: str) -> None:
+def test_blank_rows_between_all_rows_do_not_end_the_table(end: str) -> None:
     found = read(end.join(["ticket,price", "Adult,5", "Child,3", ""]).encode(), ".csv")
     assert found.text == "ticket | price\nAdult | 5\nChild | 3"
     assert places(found)[1:] == [("row 3", "Adult | 5"), ("row 5", "Child | 3")]
@@ -222,7 +222,7 @@ def test_a_mail_with_blank_plain_text_is_read_as_a_page(plain: str) -> None:
     assert shown(read(made.as_bytes(), ".eml"))[1:] == [("text", "The pool is open.")]
 
 
-def test_a_mail_of_attachments_alone_has_its_head() -> None:
+def test_a_mail_of_attachments_only_keeps_its_headers() -> None:
     made = mail()
     made.add_attachment(b"\0\1", maintype="application", subtype="octet-stream", filename="plan.bin")
     assert "plan.bin" in read(made.as_bytes(), ".eml").text

@@ -1,4 +1,4 @@
-"""From a folder to documents: what is listed, how bytes become text, what title and date a document has."""
+"""From a folder to documents: which files are listed, how bytes become text, which title and date a document has."""
 
 import contextlib
 import hashlib
@@ -408,7 +408,7 @@ def test_what_is_left_out_is_kept_with_its_reason(tmp_path: Path) -> None:
     assert not [path for path in expected if expected[path] not in found[path]]
 
 
-def test_folders_may_be_nested_deeper_than_calls(tmp_path: Path) -> None:
+def test_folders_may_be_nested_deeper_than_the_recursion_limit(tmp_path: Path) -> None:
     write(tmp_path, {"b.txt": "b"})
     folders = [tmp_path.joinpath(*"d" * depth) for depth in range(1, min(sys.getrecursionlimit() + 200, 1800))]
     for folder in folders:
@@ -455,7 +455,7 @@ def test_a_qaignore_that_cannot_be_read_is_an_error(tmp_path: Path, make: Any) -
         list_files(tmp_path)
 
 
-def test_a_folder_that_is_none_is_an_error(tmp_path: Path) -> None:
+def test_a_path_that_is_no_folder_is_an_error(tmp_path: Path) -> None:
     write(tmp_path, {"a.txt": "a"})
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for name, message in {"nothing": "does not exist", "a.txt": "is not a folder", "loop": "cannot be read"}.items():

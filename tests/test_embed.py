@@ -1,4 +1,4 @@
-"""The embedder: one text, one vector, whatever the company, the threads or the method."""
+"""The embedder: a text's vector does not depend on the other texts, the number of threads or the method called."""
 
 import asyncio
 import shutil
@@ -33,7 +33,7 @@ def embedder() -> PackagedEmbedding:
     return PackagedEmbedding(threads=2)
 
 
-def test_the_order_of_vectors_is_that_of_the_texts_and_company_changes_nothing(embedder: PackagedEmbedding) -> None:
+def test_vectors_are_in_the_order_of_the_texts_and_do_not_depend_on_the_others(embedder: PackagedEmbedding) -> None:
     alone = [embedder.embed([text])[0] for text in TEXTS]
     order = [3, 0, 9, 1, 1, 8, 2, 5, 7, 6, 4]
     together = embedder.embed([TEXTS[number] for number in order])
@@ -50,14 +50,14 @@ def test_vectors_have_length_1(embedder: PackagedEmbedding) -> None:
     assert embedder.embed([]).shape == (0, DIMENSIONS)
 
 
-def test_what_is_said_alike_is_near_and_the_rest_is_not(embedder: PackagedEmbedding) -> None:
+def test_similar_sentences_are_near_and_others_are_not(embedder: PackagedEmbedding) -> None:
     asked, said, other = embedder.embed(
         ["How tall is the tower?", "The tower has a height of 90 metres.", "The cake needs four eggs."]
     )
     assert asked @ said > 0.5 > 0.3 > asked @ other
 
 
-def test_text_behind_the_window_is_not_in_the_vector(embedder: PackagedEmbedding) -> None:
+def test_text_beyond_the_window_is_not_in_the_vector(embedder: PackagedEmbedding) -> None:
     long, longer = embedder.embed(["word " * 400, "word " * 400 + "harbour"])
     assert np.array_equal(long, longer)
     inside, other = embedder.embed(["word " * 100, "word " * 100 + "harbour"])
@@ -65,7 +65,7 @@ def test_text_behind_the_window_is_not_in_the_vector(embedder: PackagedEmbedding
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_threads_are_as_many_as_asked_for_and_change_nothing(embedder: PackagedEmbedding, threads: int) -> None:
+def test_the_number_of_threads_is_kept_and_changes_no_vector(embedder: PackagedEmbedding, threads: int) -> None:
     other = PackagedEmbedding(threads=threads)
     session = other._session
     assert session.get_session_options().intra_op_num_threads == 1
@@ -131,7 +131,7 @@ def test_damaged_weights_are_an_error_of_one_line(copy: Path, name: str, damage:
 @pytest.mark.parametrize(
     "sums", [b"", b"\xff\xfe", b"one two three\n", b"0000  model.onnx\n0000  tokenizer.json\n", None]
 )
-def test_without_good_sums_nothing_is_loaded(copy: Path, sums: bytes | None) -> None:
+def test_without_valid_checksums_nothing_is_loaded(copy: Path, sums: bytes | None) -> None:
     (copy / "SHA256SUMS").unlink()
     if sums is not None:
         (copy / "SHA256SUMS").write_bytes(sums)

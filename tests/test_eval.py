@@ -1,4 +1,4 @@
-"""The harness: planted faults are each named by the right metric, case files with mistakes are reported in full."""
+"""The harness: each planted fault shows in the right metric, and all mistakes of a case file are reported."""
 
 import collections
 import json
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from eval import answerers, record, report, speed
+from eval import answerers, record, report, results, speed
 from eval.__main__ import main
 from eval.exam import CaseError, Gold, Placed, find
 from eval.run import Exam, load_exam, make_record, run_exam
@@ -103,7 +103,7 @@ def refused(question: str) -> Refused:
 
 
 def oracle(exam: Exam) -> dict[str, Answered | Refused]:
-    """The perfect answers."""
+    """Question → its perfect answer."""
     found: dict[str, Answered | Refused] = {}
     for placed in exam.cases:
         question = placed.case.turns[-1]
@@ -124,7 +124,7 @@ def changed(answer: Answered | Refused, change: Callable[[Quote], Quote]) -> Ans
     return answer.model_copy(update={"quotes": tuple(change(one) for one in answer.quotes)})
 
 
-def test_the_perfect_answerer_is_perfect(exam: Exam) -> None:
+def test_perfect_answers_have_perfect_figures(exam: Exam) -> None:
     found = figures(exam)
     for name in ("answerable_right", "refused", "refusal_precision", "refusal_recall", "exactness", "quote_precision"):
         assert found[name] == 1.0, name
@@ -132,7 +132,7 @@ def test_the_perfect_answerer_is_perfect(exam: Exam) -> None:
     assert found["ece"] == pytest.approx(0.1)
 
 
-def test_one_that_always_answers_is_named_by_refusal_recall(exam: Exam) -> None:
+def test_always_answering_shows_in_refusal_recall(exam: Exam) -> None:
     def always(answer: Answered | Refused) -> Answered | Refused:
         return answered(answer.question, [quote("pool.txt", 12, 35)]) if isinstance(answer, Refused) else answer
 
@@ -141,14 +141,14 @@ def test_one_that_always_answers_is_named_by_refusal_recall(exam: Exam) -> None:
     assert found["causes"] == {"should_refuse": 4}
 
 
-def test_one_that_never_answers_is_named_by_not_attempted(exam: Exam) -> None:
+def test_never_answering_shows_in_not_attempted(exam: Exam) -> None:
     found = figures(exam, lambda answer: refused(answer.question))
     assert (found["not_attempted"], found["answerable_right"], found["refusal_recall"]) == (6, 0.0, 1.0)
     assert found["refusal_precision"] == 0.4
     assert found["causes"] == {"refused": 6}
 
 
-def test_one_that_quotes_whole_files_is_named_as_quoted_wrongly(exam: Exam) -> None:
+def test_quoting_whole_files_shows_as_quoted_wrongly(exam: Exam) -> None:
     def whole(answer: Answered | Refused) -> Answered | Refused:
         return changed(answer, lambda one: quote(one.document, 0, len(DOCS[one.document]) - 1))
 
@@ -166,7 +166,7 @@ def test_one_that_quotes_whole_files_is_named_as_quoted_wrongly(exam: Exam) -> N
     assert found["exactness"] == 1.0
 
 
-def test_one_altered_character_is_named_by_exactness(exam: Exam) -> None:
+def test_one_altered_character_shows_in_exactness(exam: Exam) -> None:
     def altered(answer: Answered | Refused) -> Answered | Refused:
         return changed(answer, lambda one: one.model_copy(update={"text": one.text.replace("12", "13")}))
 
@@ -176,7 +176,7 @@ def test_one_altered_character_is_named_by_exactness(exam: Exam) -> None:
 
 
 @pytest.mark.parametrize("shift", ["file", "occurrence"])
-def test_the_wrong_place_is_named_by_quote_precision(exam: Exam, shift: str) -> None:
+def test_a_wrong_place_shows_in_quote_precision(exam: Exam, shift: str) -> None:
     def misplaced(one: Quote) -> Quote:
         if shift == "occurrence":
             first = DOCS["pool.txt"].index("Please close the door.")
@@ -205,7 +205,7 @@ def test_a_distractor_first_is_wrong(exam: Exam) -> None:
     assert figures(exam, second)["correct"] == 5
 
 
-def test_one_that_is_right_but_slow_is_named_by_latency(exam: Exam) -> None:
+def test_slow_answers_show_in_latency(exam: Exam) -> None:
     def slow(answer: Answered | Refused) -> Answered | Refused:
         time.sleep(0.05)
         return answer
@@ -215,7 +215,7 @@ def test_one_that_is_right_but_slow_is_named_by_latency(exam: Exam) -> None:
     assert late["latency_ms"]["total"]["p50"] >= 50 > fast["latency_ms"]["total"]["p50"]
 
 
-def test_random_confidence_is_named_by_ece_and_aurc(exam: Exam) -> None:
+def test_random_confidence_shows_in_ece_and_aurc(exam: Exam) -> None:
     draw = random.Random(3)
 
     def unsure(answer: Answered | Refused) -> Answered | Refused:
@@ -297,9 +297,9 @@ def _copy(placed: Placed, number: int) -> Placed:
 
 def test_the_report_is_self_contained_and_escaped(exam: Exam) -> None:
     attack = "<script>alert(1)</script>"
-    results, facts = run_exam(exam, lambda docs: lambda question, history, documents: refused(question))
-    results = [one.model_copy(update={"turns": (attack,)}) for one in results]
-    made = make_record(results, {exam.name: facts}, 1.0, {"answerer": "x"})
+    found, facts = run_exam(exam, lambda docs: lambda question, history, documents: refused(question))
+    found = [result.model_copy(update={"turns": (attack,)}) for result in found]
+    made = make_record(found, {exam.name: facts}, 1.0, {"answerer": "x"})
     html = report.render(made)
     assert attack not in html
     assert html.count("class=case") == 6
@@ -308,6 +308,31 @@ def test_the_report_is_self_contained_and_escaped(exam: Exam) -> None:
     )
     assert "src=" not in html
     assert record.Record.model_validate_json(made.model_dump_json()) == made
+
+
+def test_a_record_is_printed_as_tables_in_markdown(exam: Exam, tmp_path: Path) -> None:
+    right = oracle(exam) | {"When does the pool open?": refused("When does the pool open?")}
+    found, facts = run_exam(exam, lambda docs: lambda question, history, documents: right[question])
+    made = make_record(found, {exam.name: facts}, 1.0, {"answerer": "x"})
+    (tmp_path / "record.json").write_text(made.model_dump_json())
+    printed = CliRunner().invoke(results.main, [str(tmp_path / "record.json")])
+    assert printed.exit_code == 0, printed.output
+    lines = printed.output.splitlines()
+    assert lines[0].startswith("| | small/")
+    by_label = {line.split(" | ")[0]: line for line in lines}
+    assert len({line.count(" | ") for line in lines[: len(report.ROWS) + 2]}) == 1
+    assert "(" in by_label["| answerable, answered right"]
+    assert " of " in by_label["| answerable, answered right"]
+    assert "| small: fact | 0.83 (5 of 6) | – |" in lines
+    assert "| small: near_miss | – | 1.00 (4 of 4) |" in lines
+
+
+def test_only_a_record_is_printed_as_tables(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text("{}")
+    for name, message in (("other.json", "is not a run record"), ("gone.json", "cannot be read")):
+        done = CliRunner().invoke(results.main, [str(tmp_path / name)])
+        assert done.exit_code == 1
+        assert message in done.output
 
 
 def test_an_http_endpoint_can_answer(exam: Exam) -> None:
@@ -427,7 +452,7 @@ def test_runs_are_kept_and_compared(docs: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"results": 1}', '{"verdicts": [1]}', "no json"])
-def test_what_is_no_run_is_named(docs: Path, tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_no_run_record_is_an_error(docs: Path, tmp_path: Path, text: str) -> None:
     (tmp_path / "run.json").write_text(text)
     done = CliRunner().invoke(main, ["compare", str(tmp_path / "run.json"), str(tmp_path / "gone.json")])
     assert done.exit_code == 1

@@ -1,4 +1,4 @@
-"""A folder that changes while a program runs: noticed, whatever happens to it meanwhile; and Ctrl-C at any moment."""
+"""Following a folder while a program runs: every change is detected, also after errors; and Ctrl-C at any moment."""
 
 import errno
 import os
@@ -38,7 +38,7 @@ def eventually(holds: Callable[[], object], seconds: float = 180) -> None:
 
 
 class Following:
-    """`follow` in a thread: what it reported, and what it was told."""
+    """`follow` in a thread, with the refreshes and errors that it reported."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -103,8 +103,8 @@ def test_changes_of_all_kinds_are_followed(docs: Path) -> None:
         equals_folder(it.store, docs)
 
 
-def test_an_editor_that_writes_anew_and_renames(docs: Path) -> None:
-    """Backup beside, new file under another name, old one away, new one in its place: one change of one document."""
+def test_an_editor_that_replaces_a_file_by_renaming(docs: Path) -> None:
+    """Some editors write a backup and a new file, delete the old one and rename the new one: one document changed."""
     with followed(docs) as it:
         for number in range(5):
             text = f"The harbour was rebuilt {number} times.\n"
@@ -159,7 +159,7 @@ def test_a_disk_that_is_unmounted_is_no_empty_folder(docs: Path) -> None:
         assert store.library.documents() == []
 
 
-def test_another_writer_and_errors_are_outlived(docs: Path) -> None:
+def test_following_continues_after_errors_and_while_another_process_writes(docs: Path) -> None:
     with followed(docs) as it, closing(Store(it.store.path, docs)) as other:
         with other.writing(wait_s=30):
             fill(docs, {"b.txt": "A ferry crossed the river.\n"})
@@ -178,7 +178,7 @@ def test_another_writer_and_errors_are_outlived(docs: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", [False, True], ids=["the system refuses", "the file is broken"])
-def test_only_what_a_later_run_may_read_is_tried_again(
+def test_only_files_that_may_become_readable_are_tried_again(
     docs: Path, monkeypatch: pytest.MonkeyPatch, broken: bool
 ) -> None:
     fill(docs, {"b.txt": "" if broken else "A ferry crossed the river.\n"})
@@ -293,7 +293,7 @@ def test_ctrl_c_at_any_moment_loses_nothing(tmp_path: Path, watch: bool, times: 
         assert run(store, embedder).embedded == 0
 
 
-def test_watching_is_told_and_ends_at_ctrl_c(tmp_path: Path) -> None:
+def test_watching_is_reported_and_ends_at_ctrl_c(tmp_path: Path) -> None:
     docs = fill(tmp_path / "docs", {"a.txt": A})
     process = start("qa", "index", "--docs", docs, "--store", tmp_path / "store", "--watch")
     assert process.stdout is not None

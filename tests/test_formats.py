@@ -1,4 +1,4 @@
-"""Text → blocks: Markdown, HTML and plain text, whole and broken, and that nothing gets lost on the way."""
+"""Text → blocks: Markdown, HTML and plain text, valid and broken. No text may be lost."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from qa.schema import Block
 
 
 def block_laws(text: str, blocks: Sequence[Block]) -> None:
-    """Blocks are inside the text, in order, apart, tight; outside of all of them is nothing but white space."""
+    """Blocks lie in the text, in order, without overlap or outer white space, and cover all but white space."""
     at = 0
     for block in blocks:
         assert at <= block.start < block.end <= len(text), "outside of the text, out of order or overlapping"
@@ -287,7 +287,7 @@ def test_a_page_too_deep_to_parse_in_time_is_refused() -> None:
 
 
 def test_hostile_pages_cost_bounded_work() -> None:
-    """Each of these made a tree parser, or a look at all of a row's descendants, take quadratic time."""
+    """With each of these pages, building a tree, or searching all elements of a row, took quadratic time."""
     assert read_html("<p " + " ".join(f"a{n}=1" for n in range(200_000)) + ">x").text == "x"
     assert len(read_html("<table>" + "<tr><td>a<td>b" * 20_000).blocks) == 20_000
     assert read_html("<p>" + "a" * 5_000_000).text == "a" * 5_000_000
@@ -297,7 +297,7 @@ def test_hostile_pages_cost_bounded_work() -> None:
 
 
 def pages() -> st.SearchStrategy[str]:
-    """Pages of words "v…" that a reader sees and "h…" that none does."""
+    """Pages with words "v…" that are visible and words "h…" that are hidden."""
     word = st.integers(0, 999).map(lambda number: f" v{number} ")
     hidden = st.sampled_from(
         "<script>h='<p>h1</p>'</script> <style>h2</style> <nav><p>h3<ul><li>h4</ul></nav> <!--h5--> <p/hidden>h6</p>"

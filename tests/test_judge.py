@@ -1,4 +1,4 @@
-"""One answer against one case: every rule of the judge, met and broken; and what a run asks of an answerer."""
+"""The judge: every rule, kept and broken; and what a run asks an answerer."""
 
 import json
 from collections.abc import Sequence
@@ -115,7 +115,7 @@ def test_what_is_not_the_slice_it_claims_to_be_is_never_right(tmp_path: Path, ch
         assert (found.right, found.cause, len(found.inexact), found.quotes) == (False, "inexact", 1, 1)
 
 
-def test_an_end_beyond_the_text_is_not_forgiven(tmp_path: Path) -> None:
+def test_a_quote_that_ends_beyond_the_text_is_inexact(tmp_path: Path) -> None:
     last = f"{OTHER}\n"
     case = {**GATE, "gold": [gold(OTHER, "b.txt")]}
     assert judged(tmp_path, case, answer(quote(last, "b.txt"))).right
@@ -282,7 +282,7 @@ def test_case_files_as_people_write_them(tmp_path: Path) -> None:
 
 
 class Broken:
-    """Answerers that do all that an answerer must not."""
+    """Answerers that each break one rule of the interface."""
 
     @staticmethod
     def raises(*asked: Any) -> Any:
@@ -316,7 +316,7 @@ def test_whatever_an_answerer_does_is_an_error_of_one_line(tmp_path: Path, name:
     assert not result.right
 
 
-def test_what_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
+def test_an_answerer_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
     for opener in (lambda docs: 1 / 0, lambda docs: "no function"):
         with pytest.raises(answerers.AnswererError):
             answerers.open_on(opener, tmp_path)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Asking while the folder changes: nothing wrong is cited, nothing fails; and what is wrong would be noticed."""
+"""Asking while the folder changes: no text is cited wrongly, nothing fails, and planted faults are found."""
 
 import json
 import time
@@ -33,12 +33,12 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def faults(ledger: Ledger, answer: Answered | Refused, since_s: float = 0.0) -> list[str]:
-    """Of an answer that is given now, to a question that was asked so long ago."""
+    """The faults of an answer that is given now, to a question that was asked so many seconds ago."""
     now = time.monotonic()
     return ledger.faults(answer, now - since_s, now)
 
 
-def test_what_stands_there_may_be_cited(ledger: Ledger) -> None:
+def test_texts_that_are_in_the_folder_may_be_cited(ledger: Ledger) -> None:
     assert faults(ledger, answered()) == []
     assert faults(ledger, answered(quotes=(quote(also_at=(Place(document="copy.md", start=17, end=40),)),))) == []
     assert faults(ledger, refused()) == []
@@ -63,7 +63,7 @@ def test_planted_faults_are_found(change: dict[str, Any], expected: str, ledger:
     assert expected in fault
 
 
-def test_what_was_gone_or_another_before_the_question_may_not_be_cited(ledger: Ledger) -> None:
+def test_texts_deleted_or_replaced_before_the_question_may_not_be_cited(ledger: Ledger) -> None:
     data = ledger.delete("hours.md")
     assert "hours.md" not in ledger.names()
     assert GONE in faults(ledger, answered())[0]
@@ -76,7 +76,7 @@ def test_what_was_gone_or_another_before_the_question_may_not_be_cited(ledger: L
     assert ledger.text("hours.md") == (ledger.folder / "hours.md").read_text("utf-8") == OTHER
 
 
-def test_changes_are_by_seed_and_leave_enough(tmp_path: Path) -> None:
+def test_changes_are_seeded_and_leave_half_of_the_documents(tmp_path: Path) -> None:
     done = []
     for name in ("one", "other"):
         corpus.write(tmp_path / name, 12)
@@ -98,7 +98,7 @@ def test_growth_is_the_last_tenth_over_the_first() -> None:
 
 
 def opened(tmp_path: Path) -> Assistant:
-    """An assistant that embeds and reads for next to nothing, and quotes whatever comes near."""
+    """An assistant with a cheap embedder and reader, which quotes every passage that comes near."""
     config = Config(data_dir=tmp_path, threads=1)
     assistant = Assistant(Store(tmp_path / "store", tmp_path / "docs"), config, Trusting())
     assistant.embedder = TextEmbedder()  # type: ignore[assignment]
@@ -136,7 +136,7 @@ def test_a_deleted_copy_is_not_named_even_while_another_process_indexes(tmp_path
         assert faults(ledger, answer) == []
 
 
-def test_whatever_goes_wrong_under_load_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_error_under_load_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path / "docs", {"hours.md": TEXT, "old.md": OTHER})
     ledger = Ledger(tmp_path / "docs", tmp_path / "aside")
     wrong = iter([answered(quotes=(quote(text="Never said, by no one..."),)), refused(nearest=(quote(document="x"),))])

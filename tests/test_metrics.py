@@ -1,4 +1,4 @@
-"""Each metric's arithmetic by hand."""
+"""Each metric, compared with arithmetic done by hand."""
 
 import math
 

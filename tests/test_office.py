@@ -1,4 +1,4 @@
-"""Word, PowerPoint and Excel files as their own writers make them."""
+"""Word, PowerPoint and Excel files, written by the libraries and by hand."""
 
 import datetime
 import io
@@ -129,7 +129,7 @@ PARAGRAPHS = {
 
 
 @pytest.mark.parametrize(("inner", "texts"), PARAGRAPHS.values(), ids=PARAGRAPHS)
-def test_what_word_shows_and_nothing_else(inner: str, texts: list[str]) -> None:
+def test_exactly_the_text_that_word_shows_is_read(inner: str, texts: list[str]) -> None:
     def insert(part: bytes) -> bytes:
         return part.replace(b"<w:sectPr", f"<w:sdt {W}><w:p>{inner}</w:p></w:sdt><w:sectPr".encode(), 1)
 
@@ -163,7 +163,7 @@ def test_tables_of_contents_are_not_quotable() -> None:
 
 
 def with_notes(body: str, footnotes: dict[str, str], endnotes: dict[str, str]) -> bytes:
-    """A document of this body, with notes of these texts by their internal numbers."""
+    """A Word document with this body, and with notes given as internal number → text."""
 
     def relate(part: bytes) -> bytes:
         kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -269,7 +269,7 @@ def test_pptx() -> None:
     assert (found.title, found.encoding) == (None, "pptx")
 
 
-def test_groups_and_what_the_master_repeats() -> None:
+def test_nested_groups_are_read_and_an_empty_slide_gives_nothing() -> None:
     def fill(presentation: Any) -> None:
         slide = presentation.slides.add_slide(presentation.slide_layouts[5])
         slide.shapes.title.text = "Grouped"
@@ -280,7 +280,7 @@ def test_groups_and_what_the_master_repeats() -> None:
     assert places(read(pptx_bytes(fill), ".pptx")) == [("slide 1", "Grouped"), ("slide 1", "Inside.")]
 
 
-def test_shapes_in_two_ways_and_with_the_number_of_the_title() -> None:
+def test_shapes_stored_in_two_versions_are_read_once() -> None:
     def fill(presentation: Any) -> None:
         slide = presentation.slides.add_slide(presentation.slide_layouts[5])
         slide.shapes.title.text = "Title"
@@ -342,7 +342,7 @@ def test_xlsx() -> None:
     assert (found.title, found.encoding) == ("Energy 2024", "xlsx")
 
 
-def test_formulas_count_with_their_kept_values() -> None:
+def test_formulas_are_read_with_their_stored_values() -> None:
     def fill(book: Any) -> None:
         book.active.append(["Sum", "=1+1"])
         book.active.append(["Gone", "=A9"])
@@ -436,8 +436,8 @@ def test_any_table_comes_back_from_every_office_format(rows: list[list[str]]) ->
     assert all(f"{cell}" in found.text for row in rows for cell in row)
 
 
-def test_a_blank_row_parts_no_table_of_a_document() -> None:
-    """There it is only space: where the table ends is told otherwise."""
+def test_a_blank_row_does_not_end_a_table_of_a_document() -> None:
+    """In a document, a blank row is only space: the file states where a table ends."""
     rows = [["ticket", "price"], ["Adult", "5"], ["", ""], ["Child", "3"], ["Infant", "0"]]
     found = read(docx_bytes(lambda document: add_table(document, rows)), ".docx")
     assert "ticket | price\nAdult | 5\nChild | 3\nInfant | 0" in found.text

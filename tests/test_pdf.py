@@ -1,4 +1,4 @@
-"""PDFs as their own writer makes them: reading order, paragraphs, tables, running heads, and what is refused."""
+"""PDFs, written by a library: reading order, paragraphs, tables, running heads, and refused files."""
 
 import ctypes
 import random
@@ -69,7 +69,7 @@ def test_as_many_pages_as_a_book_has(pages: int) -> None:
 
 
 def test_two_columns_are_read_one_after_the_other() -> None:
-    """However the file orders them: by column, or line by line across both."""
+    """In whichever order the file stores the text: by column, or line by line across both columns."""
 
     def by_column(drawn: Any) -> None:
         write_lines(drawn, ["A heading over both"], top=800, size=18)
@@ -97,7 +97,7 @@ def test_tables_and_lists_inside_columns() -> None:
     assert {block.page for block in found.blocks if block.kind == "item"} == {2}
 
 
-def test_what_crosses_the_columns_parts_them() -> None:
+def test_a_line_across_the_columns_separates_those_above_and_below() -> None:
     def draw(drawn: Any) -> None:
         write_lines(drawn, LEFT, left=60, top=760)
         write_lines(drawn, RIGHT, left=320, top=760)
@@ -111,7 +111,7 @@ def test_what_crosses_the_columns_parts_them() -> None:
     assert [text[:10] for text in texts] == ["The pool w", "The wall c", "This line ", "The wall c", "The pool w"]
 
 
-def test_words_parted_at_line_ends_become_whole() -> None:
+def test_words_hyphenated_at_line_ends_are_joined() -> None:
     lines = [
         "The centre keeps its well-known inter-",
         "national programme and its well-",
@@ -176,7 +176,7 @@ def test_running_heads_and_page_numbers_are_not_quotable() -> None:
 
 
 def test_lines_that_only_look_alike_are_kept() -> None:
-    """Planted: rows of numbers at the same place on two pages, which differ by more than what counts pages."""
+    """Rows of numbers at the same place on two pages are no running heads: more than the page number differs."""
     found = read(page(["2021 was 5 and 7"], top=810), page(["2023 was 9 and 2"], top=810))
     assert {kind for kind, _ in shown(found)} == {"text"}
     twice = read(page(["Closed today."]), page(["Closed today."]))
@@ -296,7 +296,7 @@ def test_an_encrypted_file_is_refused_unless_everybody_may_open_it() -> None:
 
 
 def turned_pdf(turn: int) -> bytes:
-    """The text is drawn so that it stands upright once the page is turned."""
+    """The text is drawn so that it is upright when the page is turned."""
     matrix = {0: "1 0 0 1 50 700", 90: "0 1 -1 0 100 50", 180: "-1 0 0 -1 550 100", 270: "0 -1 1 0 500 750"}[turn]
     content = f"BT /F 12 Tf {matrix} Tm (The first line of it.) Tj 0 -40 Td (The second - line.) Tj ET"
     return raw_pdf(
@@ -316,7 +316,7 @@ def test_a_turned_page_is_read_as_it_is_shown(turn: int) -> None:
 
 @pytest.mark.parametrize("turn", [0, 90, 180, 270])
 def test_words_are_as_high_as_their_letters_are_large(turn: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also in a font of which the library knows no more than each letter's ink, as LibreOffice embeds them."""
+    """Also in fonts of which the library knows only the ink of each letter, as LibreOffice embeds them."""
 
     def ink(text: Any, index: int, place: Any) -> bool:
         left, right, low, high = (ctypes.c_double() for _ in range(4))
@@ -335,7 +335,7 @@ def test_words_are_as_high_as_their_letters_are_large(turn: int, monkeypatch: py
 
 @pytest.mark.parametrize("code", ["3000", "2003", "D83D"])
 def test_a_piece_of_white_space_or_half_a_character_is_no_word(code: str) -> None:
-    """Such as an ideographic space that is drawn by itself."""
+    """For example an ideographic space that is drawn by itself."""
     names = (
         "/CIDInit /ProcSet findresource begin begincmap 1 begincodespacerange <00><FF> endcodespacerange"
         f" 1 beginbfchar <23> <{code}> endbfchar endcmap end"

@@ -1,4 +1,4 @@
-"""`qa-eval scale`: what it counts, the arithmetic of its table and laws, and a run at a tiny size."""
+"""`qa-eval scale`: its measurements, the arithmetic of its table and laws, and a run at a tiny size."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a text is made of: numbers by value, years, names, words in one form, and words that turn a sense."""
+"""The analysis of a text: numbers by value, years, names, folded words, and words that may reverse a statement."""
 
 import math
 
@@ -95,7 +95,7 @@ def in_words(value: int) -> str:
 
 
 @given(st.text(st.characters() | st.sampled_from("0123456789,.-$½²  mk"), max_size=60))
-def test_any_text_can_be_taken_apart(text: str) -> None:
+def test_any_text_is_analysed_without_an_error(text: str) -> None:
     assert not any(math.isnan(value) for value in numbers(text))
     assert all(1000 <= year <= 2100 for year in years(text))
     assert fold(fold(text)) == fold(text)
@@ -154,14 +154,14 @@ def test_names(text: str, found: list[str]) -> None:
         ("a\u00a0 b\n", "a b"),
     ],
 )
-def test_fold_is_one_form(one: str, other: str) -> None:
+def test_fold_unifies_spellings(one: str, other: str) -> None:
     assert fold(one) == fold(other)
 
 
 @pytest.mark.parametrize(
     ("one", "other"), [("10²", "102"), ("1½", "11/2"), ("a-b", "ab"), ("naive", "naïve"), ("5", "five")]
 )
-def test_fold_keeps_apart(one: str, other: str) -> None:
+def test_fold_keeps_different_texts_different(one: str, other: str) -> None:
     assert fold(one) != fold(other)
     assert words(one) != words(other)
 
@@ -194,21 +194,21 @@ DENIES = "not|Never|can't|won’t|cannot|unless|except|no one|without|only|but|i
 
 
 @pytest.mark.parametrize("text", TAKES_BACK)
-def test_what_takes_back_the_sentence_before(text: str) -> None:
+def test_sentences_that_restrict_the_sentence_before(text: str) -> None:
     assert CLINGING.match(text)
 
 
 @pytest.mark.parametrize("text", TAKES_NOTHING_BACK)
-def test_what_takes_nothing_back(text: str) -> None:
+def test_sentences_that_restrict_nothing(text: str) -> None:
     assert not CLINGING.match(text)
 
 
 @pytest.mark.parametrize("text", DENIES)
-def test_what_turns_a_sense(text: str) -> None:
+def test_words_that_may_reverse_a_statement(text: str) -> None:
     assert NEGATIONS.search(f"and, {text} so.")
     assert not NEGATIONS.search(f"and, x{text.replace(' ', '')}x so.")
 
 
 @pytest.mark.parametrize("text", ["notable knots", "button", "lifting", "another", "November", "cantor"])
-def test_what_turns_none(text: str) -> None:
+def test_words_that_reverse_nothing(text: str) -> None:
     assert not NEGATIONS.search(text)

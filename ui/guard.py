@@ -1,7 +1,7 @@
-"""What every request passes before it reaches the page: who asks, from where, how much and how often.
+"""The middleware that checks every request before it reaches the page: log-in, origin, size and frequency.
 
-One way in for people, scripts and programs: HTTP Basic. Without log-in, a browser is known by a random cookie that
-no script of the page can read.
+People and programs log in the same way, by HTTP Basic. Without log-in, a browser is recognised by a random cookie that
+scripts of the page cannot read.
 """
 
 import asyncio
@@ -32,21 +32,22 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 COOKIE = "qa_browser"
-USER = "qa_user"  # where the scope says who is logged in
+USER = "qa_user"  # key of the request's scope with the name of the logged-in user
 COOKIE_DAYS = 3650
-BODY_BYTES = 4_000_000  # of anything but an upload
-REQUESTS = 300  # a client may send this many posts …
-WINDOW_S = 60.0  # … in this time
-FAILURES = 10  # wrong passwords for a user from an address, in the same time
-ALL_FAILURES = 100  # from all addresses together; after them …
-SLOW_S = 2.0  # … the answer to a wrong password takes so long
-CLIENTS = 10_000  # remembered
+BODY_BYTES = 4_000_000  # of a request that is no upload
+REQUESTS = 300  # POST requests of a client within …
+WINDOW_S = 60.0  # … this time
+FAILURES = 10  # wrong passwords for a user name from an address, within the same time
+ALL_FAILURES = 100  # wrong passwords from all addresses together; from then on …
+SLOW_S = 2.0  # … the answer to a wrong password is delayed by this time
+CLIENTS = 10_000  # whose counts are remembered
 MIN_PASSWORD = 8
-_FETCHED = re.compile(r"/proxy=|/file=\s*(?:[a-z][a-z0-9+.-]*:|//)", re.IGNORECASE)  # Gradio would go and get it
+# Gradio would fetch such an address from another host.
+_FETCHED = re.compile(r"/proxy=|/file=\s*(?:[a-z][a-z0-9+.-]*:|//)", re.IGNORECASE)
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
 HEADERS = {
-    # Gradio's page needs inline scripts and compiles templates; whatever runs there can reach no other host.
+    # Gradio's page needs inline scripts and compiles templates, but no script of the page can reach another host.
     "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
@@ -58,7 +59,7 @@ HEADERS = {
 
 
 def read_passwords(text: str, source: str) -> dict[str, str]:
-    """NAME:PASSWORD, one a line; raises QAError with what is wrong, never with a password."""
+    """Name → password, from NAME:PASSWORD lines. Raises QAError for a faulty line; the message holds no password."""
     users: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
@@ -68,12 +69,12 @@ def read_passwords(text: str, source: str) -> dict[str, str]:
             raise QAError(f"{source}, line {number}: write NAME:PASSWORD with at least {MIN_PASSWORD} characters.")
         users[name.strip()] = password.strip()
     if not users:
-        raise QAError(f"{source} names nobody; write NAME:PASSWORD, one a line.")
+        raise QAError(f"{source} names nobody; write a line NAME:PASSWORD for each user.")
     return users
 
 
 def load_passwords(file: Path | None, environment: str | None) -> dict[str, str] | None:
-    """The passwords of a file, else of the environment's QA_AUTH; None where neither is given."""
+    """The passwords in the file, else in the variable QA_AUTH; None when neither is given."""
     if file is not None:
         try:
             return read_passwords(file.read_text("utf-8"), str(file))
@@ -86,14 +87,14 @@ def load_passwords(file: Path | None, environment: str | None) -> dict[str, str]
 
 
 class Limit:
-    """At most `most` events of a client in `window_s` seconds; forgets the clients that were longest quiet."""
+    """Allows each client `max_events` events in `window_s` seconds. Remembers the CLIENTS most recent clients."""
 
-    def __init__(self, most: int, window_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.most, self.window_s, self._clock = most, window_s, clock
+    def __init__(self, max_events: int, window_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.max_events, self.window_s, self._clock = max_events, window_s, clock
         self._seen: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     def allows(self, client: str, *, count: bool = True) -> bool:
-        """Whether one more is within the limit; it is counted, unless `count` is False."""
+        """Whether one more event is within the limit. The event is counted unless `count` is False."""
         now = self._clock()
         start, number = self._seen.get(client, (now, 0))
         if now - start >= self.window_s:
@@ -103,11 +104,11 @@ class Limit:
             self._seen.move_to_end(client)
             while len(self._seen) > CLIENTS:
                 self._seen.popitem(last=False)
-        return number < self.most
+        return number < self.max_events
 
 
 class Guard:
-    """The middleware. `users` None: no log-in; then with `loopback` only this machine's names are answered."""
+    """The middleware. `users` is None without log-in; `loopback`: answer only requests to this machine's own names."""
 
     def __init__(
         self,
@@ -143,22 +144,22 @@ class Guard:
         if self.users is None:
             self._know_browser(headers, extra)
         uploads = scope["path"].endswith("/gradio_api/upload")
-        most = self.upload_bytes if uploads else BODY_BYTES
-        # What comes in chunks has no length, whatever it says beside: its server does not hold it to that.
+        max_bytes = self.upload_bytes if uploads else BODY_BYTES
+        # A declared length is ignored for a body in chunks: the server does not enforce it there.
         length = 0 if "transfer-encoding" in headers else int(headers.get("content-length") or 0)
-        if length > most:
-            await _too_large(most)(scope, receive, _with(HEADERS, send))
+        if length > max_bytes:
+            await _too_large(max_bytes)(scope, receive, _with(HEADERS, send))
             return
-        with self.incoming.room(length or most) if self.incoming and uploads else nullcontext(True) as fits:
+        with self.incoming.room(length or max_bytes) if self.incoming and uploads else nullcontext(True) as fits:
             if fits:
-                await self._pass_on(most, scope, receive, _with(extra, send))
+                await self._pass_on(max_bytes, scope, receive, _with(extra, send))
                 return
         busy = _error(503, "Too many uploads are under way; try again in some minutes.", {"Retry-After": "300"})
         await busy(scope, receive, _with(HEADERS, send))
 
-    async def _pass_on(self, most: int, scope: Scope, receive: Receive, send: Send) -> None:
-        """To the page; a body without a length becomes a 413 where it exceeds the limit."""
-        body = _Body(most, receive, send)
+    async def _pass_on(self, max_bytes: int, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request to the page; answer 413 when its body turns out to be larger than `max_bytes`."""
+        body = _Body(max_bytes, receive, send)
         try:
             await self.app(scope, body.receive, body.send)
         except ClientDisconnect:
@@ -166,12 +167,12 @@ class Guard:
                 raise
         if body.too_large and not body.answered:
             await body.drain()
-            await _too_large(most)(scope, receive, _with(HEADERS, send))
+            await _too_large(max_bytes)(scope, receive, _with(HEADERS, send))
 
     async def _refused(self, scope: Scope, headers: Headers, client: str) -> JSONResponse | None:
-        """The answer to a request that goes no further."""
+        """The error response for a request that is not passed on; None for a request that is."""
         host = headers.get("host", "")
-        if self.loopback and _hostname(host) not in LOOPBACK:  # a foreign name that was pointed at this machine
+        if self.loopback and _hostname(host) not in LOOPBACK:  # a foreign host name that resolves to this machine
             return _error(421, "This page is only served to this machine, as localhost.")
         origin = headers.get("origin")
         if scope["method"] not in ("GET", "HEAD") and origin and origin.partition("://")[2] != host:
@@ -180,8 +181,8 @@ class Guard:
             return _error(403, "Nothing is fetched from elsewhere.")
         if self.users is not None:
             name, user = self._user(headers.get("authorization", ""))
-            # By name too: behind a proxy all have one address, and nobody shall lock out the others. Names that nobody
-            # has are one, so that making some up does not push the others out of what is remembered.
+            # Counted by user name too: behind a proxy all clients have one address, and none must lock out the others.
+            # Unknown user names share one counter, so that invented names do not displace the counters of real ones.
             attempt = f"{client} {name if name in self.users else ''}"
             if not self.failures.allows(attempt, count=False):
                 return _error(429, "Too many wrong passwords; wait a minute.")
@@ -197,7 +198,7 @@ class Guard:
         return None
 
     def _user(self, authorization: str) -> tuple[str, str | None]:
-        """Who this says to be, and who it is: compared in constant time, for unknown names too."""
+        """(claimed name, the same or None if the password is wrong). Comparing takes as long for unknown names."""
         kind, _, encoded = authorization.partition(" ")
         try:
             name, _, password = base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")
@@ -208,7 +209,7 @@ class Guard:
         return name, name if right and kind.lower() == "basic" else None
 
     def _know_browser(self, headers: Headers, extra: dict[str, str]) -> None:
-        """Give a browser that has none its cookie."""
+        """Give the browser a cookie if it has none."""
         if token_in(headers.get("cookie", "")):
             return
         token = secrets.token_hex(32)
@@ -216,7 +217,7 @@ class Guard:
 
 
 def token_in(cookies: str) -> str | None:
-    """The browser's token, where the header holds a well-formed one."""
+    """The browser's token in the cookie header; None when there is none, or a malformed one."""
     try:
         morsel = SimpleCookie(cookies).get(COOKIE)
     except CookieError:
@@ -248,12 +249,12 @@ def _with(extra: Mapping[str, str], send: Send) -> Send:
     return sending
 
 
-def _too_large(most: int) -> JSONResponse:
-    return _error(413, f"The request is too large; send at most {most:,} bytes.")
+def _too_large(max_bytes: int) -> JSONResponse:
+    return _error(413, f"The request is too large; send at most {max_bytes:,} bytes.")
 
 
 class _Body:
-    """A body that ends where it exceeds the limit, as if its client had gone; what is answered to that is not sent."""
+    """Limits a request's body. At the limit, the page sees a disconnected client; its response to that is not sent."""
 
     def __init__(self, limit: int, receive: Receive, send: Send) -> None:
         self.too_large = self.answered = False
@@ -272,12 +273,12 @@ class _Body:
         await self._send(message)
 
     async def drain(self) -> None:
-        """Take in some more, for who still sends may not look for an answer yet."""
+        """Receive some more of the body: a client that is still sending may not read a response yet."""
         while not self._ended and self._seen < 2 * self._limit:
             await self._next()
 
     async def _next(self) -> Message:
         message = await self._receive()
         self._seen += len(message.get("body", b""))
-        self._ended = not message.get("more_body")  # what is asked for after that comes when the client leaves
+        self._ended = not message.get("more_body")  # the next message would come only when the client disconnects
         return message

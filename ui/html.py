@@ -1,4 +1,4 @@
-"""The smallest pieces of HTML that every panel shares. Pure; `text` is the one way in for anything that is data."""
+"""Small pieces of HTML that all panels share. Pure. All data must pass through `text` or `name`, which escape it."""
 
 from collections.abc import Sequence
 from html import escape
@@ -7,12 +7,12 @@ from qa.terminal import visible
 
 
 def text(value: object) -> str:
-    """`value` as text of the page, never as markup, neither in an element nor in a quoted attribute."""
+    """`value`, escaped for use as text in an element or in a quoted attribute."""
     return escape(str(value))
 
 
 def name(value: object) -> str:
-    """A name as text of the page, without the characters by which a name can look like another."""
+    """A name, escaped and without invisible characters, with which it could look like another name."""
     return text(visible(str(value)))
 
 
@@ -22,14 +22,14 @@ def counted(number: int, noun: str) -> str:
 
 
 def button(label: str, do: str, *, css: str = "", title: str = "", **data: object) -> str:
-    """A button that asks the page to `do` something; `label` is HTML, everything else is data."""
+    """A button that triggers the page's action `do`; `label` is HTML, everything else is data."""
     facts = "".join(f' data-{key}="{text(value)}"' for key, value in data.items())
     shown = f' title="{name(title)}" aria-label="{name(title)}"' if title else ""
     return f'<button type="button" class="{css or "plain"}" data-do="{do}"{facts}{shown}>{label}</button>'
 
 
 def tip(label: str, explanation: str, css: str = "hint") -> str:
-    """Words with an explanation on hover and focus; both are data."""
+    """A label with an explanation that is shown on hover and focus; both are data."""
     return (
         f'<span class="tipped {css}" tabindex="0">{text(label)}<span class="tip" role="tooltip">'
         f"{text(explanation)}</span></span>"
@@ -37,12 +37,12 @@ def tip(label: str, explanation: str, css: str = "hint") -> str:
 
 
 def details(summary: str, body: str, css: str) -> str:
-    """A part that opens on demand; `summary` is data, `body` HTML."""
+    """A part that a person can open; `summary` is data, `body` is HTML."""
     return f'<details class="{css}"><summary>{text(summary)}</summary>{body}</details>'
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """A table; the cells are HTML, the head is data."""
-    titles = "".join(f'<th scope="col">{text(one)}</th>' for one in head)
+    """A table; its cells are HTML, its head is data."""
+    titles = "".join(f'<th scope="col">{text(title)}</th>' for title in head)
     lines = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table></div>'

@@ -1,4 +1,4 @@
-"""What browsers have sent and no event has taken up yet: bounded in age and in size."""
+"""Uploads that have arrived and are not indexed yet: their age and their total size are limited."""
 
 import threading
 import time
@@ -6,24 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-AGE_S = 3600.0  # an upload that nothing has taken up by then never will be
-UPLOADS = 2  # of the largest size have room at a time
+AGE_S = 3600.0  # an upload that is not indexed within this time is deleted
+UPLOADS = 2  # uploads of the largest size for which there is room at a time
 
 
 class Incoming:
-    """The folder that uploads arrive in, which several chats on one store share. Safe to share between threads."""
+    """The folder in which uploads arrive; all chats on one store share it. Safe to share between threads."""
 
-    def __init__(self, folder: Path, most_bytes: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int) -> None:
         self.folder = folder
-        self.most_bytes = most_bytes
-        self._expected = 0  # bytes of the requests under way
+        self.max_bytes = max_bytes
+        self._expected = 0  # bytes of the requests that are being received
         self._lock = threading.Lock()
 
     @contextmanager
     def room(self, size: int) -> Iterator[bool]:
-        """Whether as many bytes have room beside what is there and under way; they are counted in until the end."""
+        """Whether there is room for so many more bytes. If so, they are reserved until the end of the block."""
         with self._lock:
-            fits = self.sweep() + self._expected + size <= self.most_bytes
+            fits = self.sweep() + self._expected + size <= self.max_bytes
             self._expected += size * fits
         try:
             yield fits
@@ -32,11 +32,14 @@ class Incoming:
                 self._expected -= size * fits
 
     def sweep(self, now_s: float | None = None) -> int:
-        """Delete what is old, by its age alone, for what is young may be another process's; the bytes that stay."""
+        """Delete uploads older than AGE_S; returns the bytes of the others.
+
+        Only the age decides: a younger upload may belong to another process.
+        """
         oldest = (time.time() if now_s is None else now_s) - AGE_S
         stay = 0
-        for path in sorted(self.folder.rglob("*"), reverse=True):  # what is in a folder before the folder
-            with suppress(OSError):  # taken up just now, or a folder that is not empty
+        for path in sorted(self.folder.rglob("*"), reverse=True):  # the files of a folder come before the folder
+            with suppress(OSError):  # the file was just moved away, or the folder is not empty
                 info = path.lstat()
                 old = info.st_mtime < oldest
                 if path.is_dir() and not path.is_symlink():

@@ -1,4 +1,4 @@
-"""The cited document at the place → HTML. Pure. A quote is marked only where it is the exact slice it claims to be."""
+"""Renders the source panel: the cited document around the quote. Pure. Only an exact slice is marked as the quote."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,26 +10,26 @@ from qa.schema import Answered, Quote, Refused
 from ui.html import button, name, text
 from ui.render import place
 
-WHOLE_CHARS = 30_000  # a text no longer than this is shown whole
-AROUND_CHARS = 6000  # of a longer one, each side of the quote …
-WIDER = 4  # … and so many times as many with each step
-MOST_STEPS = 4  # up to 1.5 million characters a side
+WHOLE_CHARS = 30_000  # a text of at most this length is shown whole
+AROUND_CHARS = 6000  # of a longer text, so many characters are shown on each side of the quote, …
+WIDER = 4  # … and after each step so many times as many
+MAX_STEPS = 4  # up to 1.5 million characters on a side
 
 EMPTY = '<div class="source empty"><p>Press a number beside a quote to read it where it stands.</p></div>'
 
 
 def quotes_of(answer: Answered | Refused) -> tuple[Quote, ...]:
-    """What is shown verbatim, in the order of its numbers."""
+    """All quotes that are shown with an answer or refusal, in the order of their numbers."""
     return answer.quotes if isinstance(answer, Answered) else answer.nearest
 
 
 def changed_quotes(quotes: Sequence[Quote], texts: Mapping[str, str | None]) -> frozenset[int]:
-    """The numbers of the quotes that are no exact slices of these texts (promise 1); None: the document is gone."""
+    """The numbers of the quotes that are not exact slices of these texts (promise 1). A text is None if it is gone."""
     return frozenset(number for number, quote in enumerate(quotes, 1) if not is_exact(quote, texts.get(quote.document)))
 
 
 def is_exact(quote: Quote, now: str | None) -> bool:
-    """Whether the quote is the exact slice of this text, and the text the one that was quoted."""
+    """Whether this text (None: it is gone) is the one that was quoted, and the quote is its exact slice."""
     if now is None:
         return False
     try:
@@ -40,11 +40,12 @@ def is_exact(quote: Quote, now: str | None) -> bool:
 
 
 def standing(quote: Quote, text_of: Callable[[str], str | None]) -> Quote:
-    """The quote with those of its other places at which the same words still stand (promise 6)."""
+    """The quote without those of its other places where the same words no longer stand (promise 6)."""
     there = [
-        one
-        for one in quote.also_at
-        if (now := text_of(one.document)) is not None and same_text(now[one.start : one.end]) == same_text(quote.text)
+        also
+        for also in quote.also_at
+        if (now := text_of(also.document)) is not None
+        and same_text(now[also.start : also.end]) == same_text(quote.text)
     ]
     return quote.model_copy(update={"also_at": tuple(there)})
 
@@ -52,9 +53,9 @@ def standing(quote: Quote, text_of: Callable[[str], str | None]) -> Quote:
 def render_source(
     quote: Quote, number: int, count: int, turn: int, now: str | None, *, earlier: int = 0, later: int = 0
 ) -> str:
-    """The panel for one of an answer's `count` quotes, over the document's text as it is now (None: gone).
+    """The panel for one of an answer's `count` quotes. `now` is the document's current text, None if it is gone.
 
-    `earlier` and `later`: how often more was asked for on that side.
+    `earlier` and `later`: how many times more text was asked for on that side.
     """
     if now is not None and is_exact(quote, now):
         body = _text(quote, now, {"turn": turn, "quote": number, "earlier": earlier, "later": later})
@@ -75,7 +76,7 @@ def _title(quote: Quote) -> str:
 
 
 def _steps(number: int, count: int, turn: int) -> str:
-    """Previous and next citation, and the way back."""
+    """The buttons for the previous and next citation, and for closing the panel."""
 
     def step(label: str, title: str, to: int) -> str:
         if not 1 <= to <= count:
@@ -92,12 +93,15 @@ def _steps(number: int, count: int, turn: int) -> str:
 def _also(quote: Quote) -> str:
     if not quote.also_at:
         return ""
-    places = "; ".join(f"{one.document}, characters {one.start}–{one.end}" for one in quote.also_at)
+    places = "; ".join(f"{also.document}, characters {also.start}–{also.end}" for also in quote.also_at)
     return f'<p class="small">The same words also stand in {name(places)}.</p>'
 
 
 def _text(quote: Quote, now: str, shown: dict[str, int]) -> str:
-    """The text around the quote with this one occurrence marked, whatever else repeats it; `shown`: what was asked."""
+    """The text around the quote. Only this occurrence is marked, also when the words are repeated elsewhere.
+
+    `shown` holds the numbers that identify the panel: turn, quote, earlier and later.
+    """
     first, last = _window(quote, len(now), shown["earlier"], shown["later"])
     if first:
         first = now.find("\n", first, quote.start) + 1 or first
@@ -116,22 +120,22 @@ def _text(quote: Quote, now: str, shown: dict[str, int]) -> str:
 
 
 def _window(quote: Quote, length: int, earlier: int, later: int) -> tuple[int, int]:
-    """What of the text is shown, before it is cut at line ends."""
+    """The interval of the text that is shown, before it is shortened to whole lines."""
     if length <= WHOLE_CHARS:
         return 0, length
-    before, after = (AROUND_CHARS * WIDER ** min(steps, MOST_STEPS) for steps in (earlier, later))
+    before, after = (AROUND_CHARS * WIDER ** min(steps, MAX_STEPS) for steps in (earlier, later))
     return max(0, quote.start - before), min(length, quote.end + after)
 
 
 def _cut(side: str, left_out: int, shown: dict[str, int]) -> str:
-    """Where the text is cut: how much is left out, and the way to see more of it."""
+    """The line where the text is cut: how many characters are left out, and a button to show more."""
     wider: dict[str, Any] = {**shown, side: shown[side] + 1}
-    more = button(f"Show {side} text", "cite", css="plain wider", **wider) if wider[side] <= MOST_STEPS else ""
+    more = button(f"Show {side} text", "cite", css="plain wider", **wider) if wider[side] <= MAX_STEPS else ""
     return f'<p class="cut">{left_out:,} characters left out {more}</p>'
 
 
 def _flag(quote: Quote, now: str | None) -> str:
-    """What is shown instead of a mark that could be at the wrong place."""
+    """The note that is shown instead of the document when a mark could be at the wrong place."""
     what = "is no longer among the documents" if now is None else "has changed"
     return (
         f'<div class="changed"><p><strong>This document {what} since it was quoted.</strong> '

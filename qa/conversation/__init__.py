@@ -1,8 +1,8 @@
-"""A question and its history → the standalone question that is really asked. Rules only: no model, no I/O.
+"""A question and its history → a standalone question, which can be understood without the history. Rules only, no I/O.
 
-A message is cut into sentences; courtesies, injected commands and pressure are dropped, requests that quoting cannot
-serve are named, and what remains is completed from the person's own earlier questions. Where no rule fits, the question
-stays as typed: a wrong rewriting is worse than none.
+A message is cut into sentences. Courtesies, injected commands and pressure are dropped. Requests that quoting cannot
+serve are classified. The remaining question is completed from the person's own earlier questions. Where no rule fits,
+the question stays as typed: a wrong rewriting is worse than none.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ from qa.schema import Turn
 
 __all__ = ["MAX_CHARS", "MAX_PARTS", "Asked", "standalone"]
 
-MAX_TURNS = 6  # looked back
+MAX_TURNS = 6  # of the history that are taken into account
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is really asked: `text` for the person, `parts` for the search, `request` when quoting cannot serve it."""
+    """A standalone question: `text` is shown, `parts` are searched for; `request` is set if quoting cannot serve it."""
 
     text: str
     parts: tuple[str, ...]  # 1–6 questions that stand alone; none when nothing is asked
@@ -32,14 +32,14 @@ class Asked:
 
 
 class _Past(NamedTuple):
-    """What earlier turns leave behind: what a question may lean on, and what pressure asks again."""
+    """What is kept of earlier turns: the context for completing a question, and the question that pressure repeats."""
 
     context: Context = Context()
     again: Asked | None = None
 
 
 def standalone(question: str, history: Sequence[Turn] = ()) -> Asked:
-    """The question that stands for `question` after `history` (oldest first); empty text when nothing is asked."""
+    """The standalone form of `question` after `history` (oldest turn first); its text is empty if nothing is asked."""
     past = _Past()
     for turn in history[-MAX_TURNS:]:
         past = _remember(past, _ask(turn.question, past), turn.text)
@@ -47,10 +47,10 @@ def standalone(question: str, history: Sequence[Turn] = ()) -> Asked:
 
 
 def _remember(past: _Past, asked: Asked, answer: str) -> _Past:
-    """`past` with one more turn; only questions are leant on, and chat leaves no trace at all."""
+    """`past` with one more turn. Only questions give context for later ones; chat is forgotten."""
     if not asked.text or asked.request == "chat":
         return past
-    if asked.request or LEAD.match(asked.text):  # a lead that is left: a follow-up that could not be completed
+    if asked.request or LEAD.match(asked.text):  # with a lead such as "and what about": it could not be completed
         return past._replace(again=asked)
     kept = past.context.person if asked == past.again else ""
     return _Past(_after(past.context, asked.parts[-1])._replace(person=person_in(answer) or kept), asked)
@@ -61,7 +61,7 @@ def _after(context: Context, question: str) -> Context:
 
 
 def _ask(message: str, past: _Past) -> Asked:
-    """One turn as it is asked, given what went before; the outcome, asked by itself, gives itself again."""
+    """One turn as a standalone question. Idempotent: asking the result again, without history, changes nothing."""
     text = clean(message)
     asked = _read(text, past)
     if past == _Past():
@@ -72,25 +72,25 @@ def _ask(message: str, past: _Past) -> Asked:
 
 
 def _read(text: str, past: _Past) -> Asked:
-    """What one cleaned message asks by the rules."""
+    """Apply the rules to one cleaned message."""
     if not any(map(str.isalnum, text)):
         return Asked("", (), None)
     if not is_latin(text):
         return Asked(text, (text,), None)
     again = past.again
     found = sentences(text)
-    kinds = [kind(one, repeats=again is not None) for one in found]
-    is_asking = any(k is None and asks(one) for one, k in zip(found, kinds, strict=True))
+    kinds = [kind(sentence, repeats=again is not None) for sentence in found]
+    is_asking = any(k is None and asks(sentence) for sentence, k in zip(found, kinds, strict=True))
     if again and not is_asking and {"pressure", "claim"} & {*kinds}:
-        return again  # with statements around it, such as "My boss needs this."
-    kinds = [None if k == "claim" else k for k in kinds]  # said on the way to a question
+        return again  # also when statements stand beside the pressure, such as "My boss needs this."
+    kinds = [None if k == "claim" else k for k in kinds]  # a claim beside a question is read with it
     if None in kinds:
         return _complete(found, kinds, past.context)
     return Asked(text, (text,), next((k for k in ("task", "count", "summary") if k in kinds), "chat"))
 
 
 def _complete(found: Sequence[str], kinds: Sequence[str | None], context: Context) -> Asked:
-    """The questions of one message (kind None), each completed from what stands before it."""
+    """The questions of one message (those of kind None), each completed from the sentences before it."""
     resolved: list[str] = []
     parts: list[str] = []
     for sentence, kind_ in zip(found, kinds, strict=True):
@@ -100,7 +100,7 @@ def _complete(found: Sequence[str], kinds: Sequence[str | None], context: Contex
             resolved.append(full)
             parts += questions if asks(full) else []
             context = _after(context, questions[-1])
-        elif kind_ in ("summary", "count"):  # "Summarise the treaty. When was it signed?"
+        elif kind_ in ("summary", "count"):  # context for the next: "Summarise the treaty. When was it signed?"
             context = _after(context, sentence)
     text = cap(" ".join(resolved))
     parts = list(dict.fromkeys(parts))[:MAX_PARTS]

@@ -1,7 +1,7 @@
-"""Coreference: "it", "she", "that policy" replaced by what they stand for in the person's own earlier questions.
+"""Coreference: replaces "it", "she" or "that policy" by what they refer to in the person's own earlier questions.
 
-Of an earlier answer only the name of a person is ever taken. A pronoun stays where its antecedent is in the same
-sentence, where there is none, and where there are several equally near: a wrong rewriting is worse than none.
+From an earlier answer, only the name of a person is ever taken. A pronoun stays when what it refers to (its antecedent)
+is in the same sentence, is missing, or could be several things equally well: a wrong rewriting is worse than none.
 """
 
 import re
@@ -12,15 +12,15 @@ from qa.conversation.phrases import NO_NAMES, PERSONS, TIME, TOKEN, Phrase, Word
 from qa.conversation.sentences import table, without_end
 from qa.words import FUNCTION_WORDS
 
-MAX_ANSWER_CHARS = 4_000  # of an earlier answer, searched for a name
+MAX_ANSWER_CHARS = 4_000  # of an earlier answer that are searched for a name
 MAX_NAME_CHARS = 80
 
 
 class Context(NamedTuple):
-    """What a question may lean on."""
+    """What earlier turns offer to complete a question."""
 
-    questions: tuple[str, ...] = ()  # standalone, newest first
-    person: str = ""  # the one person named in the last answer
+    questions: tuple[str, ...] = ()  # earlier standalone questions, newest first
+    person: str = ""  # the person named in the last answer, if it names exactly one
 
 
 _PRONOUNS = {
@@ -37,7 +37,7 @@ _CALENDAR = table(r"{month}|(?:mon|tues|wednes|thurs|fri|satur|sun)day")
 
 
 def with_referents(text: str, context: Context) -> str:
-    """A question with pronouns and "that policy" replaced where their antecedent stands outside of it."""
+    """The question with pronouns and phrases like "that policy" replaced, when what they refer to is outside of it."""
     words = tag(text)
     seen: set[str] = set()
     changes: list[tuple[int, int, str]] = []
@@ -56,7 +56,7 @@ def with_referents(text: str, context: Context) -> str:
 
 
 def _pronoun(words: Sequence[Word], i: int, text: str, context: Context) -> tuple[int, str | None]:
-    """The personal pronoun at `i`: itself, and what stands for it if anything does."""
+    """(last word to replace, replacement) for the personal pronoun at `i`; the replacement is None when it stays."""
     low = words[i].low
     if _is_expletive(words, i) or _has_antecedent(words, i, text):
         return i, None
@@ -67,7 +67,7 @@ def _pronoun(words: Sequence[Word], i: int, text: str, context: Context) -> tupl
 
 
 def _is_expletive(words: Sequence[Word], i: int) -> bool:
-    """Whether an "it" stands for nothing: "is it possible to …", or for an action: "do it"."""
+    """Whether "it" refers to nothing, as in "is it possible to …", or to an action, as in "do it"."""
     if words[i].low != "it":
         return False
     if i and words[i - 1].low in ("do", "doing", "done"):
@@ -79,20 +79,23 @@ def _is_expletive(words: Sequence[Word], i: int) -> bool:
 
 
 def _has_antecedent(words: Sequence[Word], i: int, text: str) -> bool:
-    """Whether the pronoun's antecedent stands in the same question, as a rule before it and outside of its clause."""
+    """Whether the pronoun refers to something in the same question: usually before it, outside of its clause."""
     group, possessive = _PRONOUNS[words[i].low], words[i].low in POSSESSIVES
     openers = ("before", "after", "since", "until", "than", "that")
     bounds = [word.start for word in words[1:i] if word.tag in "CW," or word.low in openers]
     if words[0].tag in "CPW" and any(word.text == "," for word in words[i:]):
         return True  # "if they lose it, what should employees do"
     misfits = {"he": ("thing", "attribute"), "it": ("person",), "they": ()}[group]
-    before = [one for one in phrases(text) if one.end <= words[i].start and not TIME.fullmatch(one.text)]
-    ends = [one.end for one in before if one.kind not in misfits]
+    before = [phrase for phrase in phrases(text) if phrase.end <= words[i].start and not TIME.fullmatch(phrase.text)]
+    ends = [phrase.end for phrase in before if phrase.kind not in misfits]
     return any(possessive or any(bound >= end for bound in bounds) for end in ends)
 
 
 def _demonstrative(words: Sequence[Word], i: int, context: Context) -> tuple[int, str | None]:
-    """ "that policy" at `i`: its last word and the last question's policy. A bare "that" may be anything."""
+    """(last word, replacement) for a phrase like "that policy" at `i`: the last question's policy.
+
+    A "that" without a noun is not replaced, since it can refer to anything.
+    """
     end = next((k for k in range(i + 1, len(words)) if words[k].tag != "N"), len(words)) - 1
     if end == i or tags_of(words[max(0, i - 1) : i]) == "N":  # "the form that staff use"
         return i, None
@@ -101,7 +104,7 @@ def _demonstrative(words: Sequence[Word], i: int, context: Context) -> tuple[int
 
 
 def _referent(group: str, context: Context) -> str | None:
-    """What a pronoun of the group stands for; persons are remembered longer than things."""
+    """What a pronoun of this group refers to. Things come from the last question, persons also from earlier ones."""
     if group == "he":
         return _person(context)
     last = context.questions[0]
@@ -110,33 +113,34 @@ def _referent(group: str, context: Context) -> str | None:
         return unknown
     found = [phrase for phrase in phrases(last) if not TIME.fullmatch(phrase.text) and phrase.head not in _VAGUE]
     if group == "they":
-        named = [one for one in found if one.kind == "name" and one.role in ("subject", "object") and not one.det]
-        return _only([one for one in found if one.plural], named)
-    things = [one for one in found if one.kind != "person" and not one.plural and one.role != "wh"]
-    near = [one for one in things if one.role in ("subject", "object", "by")]
-    is_open = any(one.role == "wh" for one in found)  # "which bus goes to the airport": either may be meant
-    return _only([one for one in near if one.kind != "name"], near, [] if is_open else things)
+        named = [it for it in found if it.kind == "name" and it.role in ("subject", "object") and not it.det]
+        return _only([phrase for phrase in found if phrase.plural], named)
+    things = [phrase for phrase in found if phrase.kind != "person" and not phrase.plural and phrase.role != "wh"]
+    near = [phrase for phrase in things if phrase.role in ("subject", "object", "by")]
+    is_open = any(phrase.role == "wh" for phrase in found)  # "which bus goes to the airport": bus or airport
+    return _only([phrase for phrase in near if phrase.kind != "name"], near, [] if is_open else things)
 
 
 def _person(context: Context) -> str | None:
-    """Who "he" or "she" is: whom the last question asks for, else the last person that a question names."""
+    """Whom "he" or "she" refers to: the person that the last question asks for, else the last one that is named."""
     for question in context.questions:
         unknown, is_person = _unknown(question)
         if is_person:
             is_answered = context.person and question == context.questions[0]
             return context.person if is_answered else unknown
-        found = [one for one in phrases(question) if one.head != "person" and one.role != "wh" and not one.plural]
-        people = [one for one in found if one.kind == "person"]
-        named = [one for one in found if one.kind == "name" and one.role in ("subject", "object") and not one.det]
+        found = [it for it in phrases(question) if it.head != "person" and it.role != "wh" and not it.plural]
+        people = [phrase for phrase in found if phrase.kind == "person"]
+        named = [it for it in found if it.kind == "name" and it.role in ("subject", "object") and not it.det]
         if people or named:
             return _only(people, named)
     return context.person or None
 
 
 def _only(*tiers: Sequence[Phrase]) -> str | None:
-    """The one phrase of the first tier that has any, as it is referred to; None where it has several."""
+    """The only phrase of the first tier that is not empty, as a later question names it; None when it has several."""
     phrase, *others = next((tier for tier in tiers if tier), (None,))
-    if not phrase or any(one.start > phrase.start + len(phrase.full) for one in others):  # else it is part of the first
+    # A phrase that lies inside the first one is part of it, and no second phrase.
+    if not phrase or any(other.start > phrase.start + len(phrase.full) for other in others):
         return None
     full = phrase.full if len(phrase.full) <= 2 * MAX_NAME_CHARS else phrase.text
     if phrase.det in ("a", "an"):
@@ -145,7 +149,7 @@ def _only(*tiers: Sequence[Phrase]) -> str | None:
 
 
 def _unknown(question: str) -> tuple[str, bool]:
-    """What a question asks for ("who leads the club": "the person who leads the club"), and whether it is a person."""
+    """(what a question asks for, whether that is a person): "who leads it" asks for "the person who leads it"."""
     words = tag(question)
     match = re.match(r"W(N*)(?:[VB]|X(?=V))", tags_of(words))
     if not match or words[0].low not in ("who", "which", "what"):
@@ -160,7 +164,10 @@ def _unknown(question: str) -> tuple[str, bool]:
 
 
 def person_in(answer: str) -> str:
-    """The one person named in an answer's first quote, else in all of it; none in a refusal, which cites nothing."""
+    """The person named in the first quote of an answer, else in the whole answer; "" when there is not exactly one.
+
+    A refusal cites nothing and names nobody.
+    """
     answer = answer[:MAX_ANSWER_CHARS]
     mark = _CITATION.search(answer)
     for text in (answer[: mark.start()], answer) if mark else ():
@@ -170,7 +177,7 @@ def person_in(answer: str) -> str:
 
 
 def _people(text: str) -> Iterator[str]:
-    """Runs of two to four capitalised words that are neither places nor offices, without titles."""
+    """The names of persons: runs of two to four capitalised words that are no places or offices, without titles."""
     run: list[str] = []
     before = ""
     for match in (*TOKEN.finditer(text), None):
@@ -181,7 +188,7 @@ def _people(text: str) -> Iterator[str]:
             continue
         offices = [i for i, part in enumerate(run) if part.lower() in NO_NAMES or part[1:].isupper()]
         name = run[offices[-1] + 1 :] if offices else run
-        is_place = before in ("in", "at", "near", "from")  # and who is next to it: "in Lisbon Ana Reis"
+        is_place = before in ("in", "at", "near", "from")  # a name next to a place is skipped too: "in Lisbon Ana Reis"
         if 2 <= len(name) <= 4 and not is_place and len(" ".join(name)) <= MAX_NAME_CHARS:
             yield " ".join(name)
         run, before = [], word.lower()

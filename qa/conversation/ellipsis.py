@@ -1,7 +1,7 @@
-"""Ellipsis: "and in 2023?", "why?", "what about seniors?" completed with the words of the last question.
+"""Ellipsis: completes "and in 2023?", "why?" or "what about seniors?" with the words of the last question.
 
-A fragment takes the place of the one phrase of its kind; a circumstance that has no like is put at the end. Where
-several phrases could be meant, or none, the fragment stays as typed: a wrong rewriting is worse than none.
+A fragment replaces the only phrase of its kind. A circumstance, such as a time, that has no counterpart is put at the
+end. When several phrases could be meant, or none, the fragment stays as typed: a wrong rewriting is worse than none.
 """
 
 import re
@@ -24,19 +24,19 @@ _QUESTION_WORD = table(
     circumstance=r"(?:under|in|for|on|at|to|from|with|by|until|since) (?:what|which|whom|when|where|how)(?: \w+){0,2}",
     tail="(?:exactly|(?:is|was) that|so|then)",
 )
-_ABOUT_ALL = table(  # "that" and "it" are the whole of the last question
+_ABOUT_ALL = table(  # questions in which "that" or "it" refers to the whole last question
     r"""(?:who|where|when) (?:said|says?|announced|reported|confirmed|claimed|stated|denied|decided) (?:that|this|it|so)
     how long (?:does|will|did|would|can) it take"""
 )
 _NO_PREPOSITION = table(r"last|this|next|yesterday|today|tomorrow|between|from|the prev")
-_BOUND = table(r"\s(?:that|who|which|under|over|aged|above|below|and|or|&)\s")  # it goes with what is before it
+_BOUND = table(r"\s(?:that|who|which|under|over|aged|above|below|and|or|&)\s")  # what follows belongs to the phrase
 _CONDITIONS = listed("if unless even because although while")
 _UNCLEAR = listed("this that these those same other another else one ones")
 _WH_PHRASE = re.compile(r"P?W[NAPD]*")
 
 
 def completed(sentence: str, context: Context) -> str:
-    """The sentence completed from the questions before it; unchanged where nothing says that it leans on them."""
+    """The sentence completed from earlier questions; unchanged when nothing shows that it depends on them."""
     if not context.questions or len(sentence.split()) > MAX_WORDS:
         return sentence
     lead = LEAD.match(sentence)
@@ -67,7 +67,7 @@ def _with_question_word(core: str, last: str) -> str | None:
 
 
 def _with_fragment(core: str, context: Context, *, is_marked: bool) -> str | None:
-    """ "in 2023" → the last question with its like replaced by it, else with it at the end."""
+    """ "in 2023" → the last question with its time replaced by "in 2023", or, if it has none, with it at the end."""
     last, words = context.questions[0], tag(core)
     tags = tags_of(words)
     if time := TIME.fullmatch(core):
@@ -87,7 +87,7 @@ def _with_fragment(core: str, context: Context, *, is_marked: bool) -> str | Non
 
 
 def _swap_time(new: re.Match[str], last: str) -> str | None:
-    """The last question at another time: a year for a year, a month for a month, else the whole expression."""
+    """The last question at another time: a year replaces a year, a month a month, else the whole expression of time."""
     span, preposition = new["span"], new["prep"]
     is_placed = preposition or _NO_PREPOSITION.match(span)
     placed = new[0] if is_placed else f"{'on' if DAY.search(span) else 'in'} {span}"
@@ -121,7 +121,7 @@ def _swap_counted(core: str, last: str) -> str | None:
 
 
 def _swap_prepositional(core: str, last: str) -> str | None:
-    """ "for children" takes the place of "for adults"; another kind of circumstance goes to the end."""
+    """ "for children" replaces "for adults"; a circumstance of another kind is put at the end."""
     new = phrases(core)
     olds = [old for old in phrases(last) if not TIME.fullmatch(old.text) and old.start > old.opens]
     olds = [old for old in olds if new and (old.role == new[0].role or old.head == new[0].head)]
@@ -132,7 +132,7 @@ def _swap_prepositional(core: str, last: str) -> str | None:
 
 
 def _swap_noun(core: str, last: str) -> str | None:
-    """ "the museum" after "When does the library open?": the one phrase of its kind is replaced."""
+    """ "the museum" after "When does the library open?" replaces the only phrase of its kind, "the library"."""
     found = phrases(core)
     if not found or found[0].start > 0 or len(found) > 2:
         return None
@@ -154,7 +154,7 @@ def _swap_noun(core: str, last: str) -> str | None:
 
 
 def _likeness(new: Phrase, old: Phrase) -> int:
-    """How well `new` fits into the place of `old`; 0 when it does not."""
+    """How well `new` can replace `old`; 0 when it cannot."""
     if new.lemma == old.lemma and new.text.lower() != old.text.lower():
         return 10
     if new.kind != old.kind:

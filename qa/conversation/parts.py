@@ -1,7 +1,7 @@
-"""Parts: one sentence that asks several things, as questions that each stand alone.
+"""Parts: splits a sentence that asks several things into questions that can each be understood alone.
 
-A sentence is cut only where both sides are whole questions, and a list only where its items are parallel; otherwise it
-stays one question, which the search can still serve.
+A sentence is cut only where both sides are complete questions, and a list only when its items are parallel. Otherwise
+it stays one question, for which the search can still find passages.
 """
 
 import re
@@ -34,7 +34,7 @@ _WHOLE = re.compile(r"(?:WN*A*[BXV]|W.*[NR][BXV]|[XB][RDNA])[^W]*(?<![DCX])")
 
 
 def split(question: str) -> list[str]:
-    """The questions that one sentence asks, each standing alone; [question] unless each is clearly whole."""
+    """The questions that one sentence asks, each complete by itself; [question] when that is not clear."""
     parts: list[str] = []
     for clause in _clauses(question):
         parts += _values(with_referents(clause, Context(tuple(reversed(parts)))) if parts else clause)
@@ -42,7 +42,7 @@ def split(question: str) -> list[str]:
 
 
 def _clauses(question: str) -> list[str]:
-    """Cut before "and when was …" where both sides are whole questions."""
+    """Cut before "and when was …" where both sides are complete questions."""
     if both := _BOTH_ADVERBS.match(question):
         rest = without_end(question[both.end() :])
         return [f"{both['one']} {rest}?", f"{both['two']} {rest}?"]
@@ -55,13 +55,13 @@ def _clauses(question: str) -> list[str]:
 
 
 def _is_whole(clause: str) -> bool:
-    """Whether it is a full question by itself, with no question inside that the next one could be parallel to."""
+    """Whether the clause is a complete question, and contains no other question to which the next could be parallel."""
     tags = tags_of(tag(_CLAUSE.split(clause, maxsplit=1)[0])).rstrip(",")
     return (len(tags) > 2 or tags == "WV") and bool(_WHOLE.fullmatch(tags))
 
 
 def _values(question: str) -> list[str]:
-    """One question per year, month or compared thing, where they are clear."""
+    """One question for each year, month or compared thing, when these are clear; else the question itself."""
     if _TOGETHER.search(question):
         return [question]
     if times := _TIMES.search(question):
@@ -75,12 +75,12 @@ def _values(question: str) -> list[str]:
 
 
 def _things(match: re.Match[str]) -> list[str]:
-    """The questions of a comparison or list; none when its things are not clear."""
+    """One question for each item of a comparison or list; none when the items are not clear."""
     items = [item.strip() for item in _ITEM_END.split(match["items"]) if item.strip()]
     groups = match.groupdict()
     head, tail = groups.get("head") or "", groups.get("tail", "")
     tags = [tags_of(tag(item)) for item in items]
-    is_clear = all(re.fullmatch("D?N[DNSOP]{0,5}", one) for one in tags) and len(set(items)) == len(items) > 1
+    is_clear = all(re.fullmatch("D?N[DNSOP]{0,5}", of_item) for of_item in tags) and len(set(items)) == len(items) > 1
     if not is_clear or len(tags[-1]) > min(map(len, tags)):  # "the basic and the premium plan" share their noun
         return []
     if head and not head.lower().startswith("the "):

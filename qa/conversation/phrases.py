@@ -1,7 +1,7 @@
-"""Phrases: a question's words with tags, its noun phrases with their kinds, its expressions of time.
+"""Phrases: the words of a question with tags, its noun phrases with their kinds, and its expressions of time.
 
-The grammar is shallow: a word gets its tag by closed lists and by what stands before it; noun phrases are then found in
-the string of tags. What no list knows is a noun, so a mistake tends to leave a question as it was typed.
+The grammar is shallow. A word's tag comes from closed lists and from the words before it; noun phrases are then matched
+in the string of tags. An unknown word counts as a noun, so that a mistake mostly leaves a question as it was typed.
 """
 
 import re
@@ -15,7 +15,7 @@ from qa.words import stem
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word or mark. Tags: N noun, V verb, S possessive 's, "," a mark, the others as listed below."""
+    """One word or punctuation mark. Tags: N noun, V verb, S possessive 's, "," punctuation; the others in `_TAGS`."""
 
     text: str
     low: str
@@ -26,7 +26,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A noun phrase `question[start:end]`; with what it is of it is `full`."""
+    """A noun phrase, `question[start:end]`. `full` includes what follows with "of": "the price of a ticket"."""
 
     text: str
     full: str
@@ -35,12 +35,12 @@ class Phrase:
     end: int
     det: str
     core: tuple[Word, ...]  # without determiner and quantifier
-    kind: str  # person, name, attribute, thing
-    role: str  # wh, subject, object, predicate, or the preposition or conjunction before it
+    kind: str  # person, name, attribute or thing
+    role: str  # wh, subject, object or predicate; else the preposition or conjunction before the phrase
 
     @property
     def head(self) -> str:
-        """The noun that the others describe, in small letters."""
+        """The noun that the other words describe, in lower case."""
         return next((word.low for word in reversed(self.core) if not word.low.isdigit()), self.core[-1].low)
 
     @property
@@ -62,7 +62,7 @@ def listed(text: str) -> frozenset[str]:
 _TAGS = {
     word: tag
     for tag, words in {
-        "W": "who whom whose what which when where why how whos whats wheres",  # asks
+        "W": "who whom whose what which when where why how whos whats wheres",  # question word
         "B": "is are was were am be been being isn't aren't wasn't weren't isnt wasnt 're 'm",
         "X": """do does did don't doesn't didn't dont doesnt didnt can could can't cannot couldn't will would won't
             wouldn't shall should shouldn't may might must mustn't has have had hasn't haven't 'll 'd 've""",
@@ -93,7 +93,7 @@ _BASE_VERBS = listed(
     travel treat turn use visit vote wait wear win work write"""
 )
 _VERBS = frozenset(map(stem, _BASE_VERBS))
-_PARTICIPLES = listed(  # irregular ones and past tenses, and adjectives that end "is X …" as participles do
+_PARTICIPLES = listed(  # irregular participles and past tenses, and adjectives that follow "is" as participles do
     """said goes went gone came took taken made built held wrote written sold bought paid sent won lost left began begun
     chose chosen broke broken kept met ran fell fallen gave given got found born knew told led brought cut spent
     grew grown rose risen stole stolen taught thought wore worn became caught read put set hit shut open closed free
@@ -115,7 +115,7 @@ _ATTRIBUTES = listed(
     limit rate salary wage pay population penalty fine phone email hours amount procedure process requirement reason
     purpose colour color capacity speed temperature deposit maximum minimum budget area value title role password"""
 )
-NO_NAMES = PERSONS | listed(  # words of titles, offices, organisations and places: not part of a person's name
+NO_NAMES = PERSONS | listed(  # words for titles, offices, organisations and places; not part of a person's name
     """mr mrs ms dr prof sir prime vice deputy general senator ambassador coordinator spokesman ministry office service
     services agency department council committee commission court bank university college school institute hospital
     company corporation inc ltd group union party association foundation society republic kingdom states nations forces
@@ -148,9 +148,9 @@ TOKEN = table(
 )
 
 
-@lru_cache(maxsize=128)  # one question is looked at several times
+@lru_cache(maxsize=128)  # the same question is tagged several times
 def tag(text: str) -> tuple[Word, ...]:
-    """The words with one-letter tags."""
+    """The words and punctuation marks with their one-letter tags."""
     words: list[Word] = []
     for match in TOKEN.finditer(text[:MAX_CHARS]):
         low = match[0].lower().replace("’", "'")
@@ -159,12 +159,12 @@ def tag(text: str) -> tuple[Word, ...]:
 
 
 def tags_of(words: Iterable[Word]) -> str:
-    """The tags as a string, to be matched by patterns."""
+    """The tags as one string, for matching with regular expressions."""
     return "".join(word.tag for word in words)
 
 
 def asks(sentence: str) -> bool:
-    """Whether it reads as a question or a command, not as a statement or a mere topic."""
+    """Whether the sentence is a question or a command, and not a statement or only a topic."""
     if sentence.rstrip('"”’») ').endswith("?"):
         return True
     words = tag(sentence)
@@ -172,14 +172,14 @@ def asks(sentence: str) -> bool:
 
 
 def lowered(question: str) -> str:
-    """With a small first letter unless it starts with a name or in capitals."""
+    """The question with its first letter in lower case, unless its first word can be a name or is in capitals."""
     first = question.split(" ", 1)[0]
     is_kept = first.lower() not in _TAGS or first == "I" or first[1:].isupper()
     return question if is_kept else first.lower() + question[len(first) :]
 
 
 def _tag_of(low: str, text: str, before: Sequence[Word]) -> str:
-    """The tag of a word after the words before it: by list, else verb (V) or noun (N), which stands for the rest."""
+    """The tag of a word, given the words before it: by the lists, else verb (V) or noun (N)."""
     last = before[-1] if before else None
     tag = last.tag if last else ""
     if low == "'s":
@@ -198,7 +198,7 @@ def _tag_of(low: str, text: str, before: Sequence[Word]) -> str:
 
 
 def _is_verb(low: str, last: Word, before: Sequence[Word]) -> bool:
-    """Whether a word that is on no list is a verb where it stands."""
+    """Whether a word that is on no list is a verb at this place."""
     is_known = stem(low) in _VERBS
     is_past = low in _PARTICIPLES or (low.endswith("ed") and len(low) > 3 and low not in _ATTRIBUTES)
     match last.tag:
@@ -220,14 +220,17 @@ def _is_verb(low: str, last: Word, before: Sequence[Word]) -> bool:
 
 
 def _is_inverted(before: Sequence[Word]) -> bool:
-    """Whether the auxiliary at the end of `before` stands ahead of its subject: "which form do …", "can …"."""
+    """Whether the auxiliary at the end of `before` precedes its subject: "which form do …", "can …"."""
     if before[-1].low in ("do", "does", "did"):
         return True
     return before[0].low not in ("who", "whom") and all(word.tag != "N" for word in before)
 
 
 def _find_main_verb(words: list[Word]) -> list[Word]:
-    """After "does the …" the verb is the last known one of the words up to the next preposition, else their last."""
+    """Tag the main verb after an inverted auxiliary ("does the …").
+
+    It is the last known verb before the next preposition, or the last word there when none is known.
+    """
     aux = next((i for i, word in enumerate(words) if word.tag == "X"), None)
     if aux is None or not (_is_inverted(words[: aux + 1]) or tags_of(words[aux + 1 : aux + 2]) == "D"):
         return words
@@ -264,7 +267,7 @@ def phrases(text: str) -> list[Phrase]:
         of = _OF_CHAIN.match(tags, last)
         full_end = words[(of.end() if of else last) - 1].end
         if not found and _COPULAR.match(tags) and words[0].low in ("what", "who", "whos", "whats", "which"):
-            # "what is the fee for adults": all of it is one thing
+            # "what is the fee for adults": the whole rest is one phrase
             full_end = next((word.start for word in words[last:] if word.tag == ","), len(text))
         start, end = words[first].start, core[-1].end
         full = text[start:full_end].strip(" ,")
@@ -274,13 +277,13 @@ def phrases(text: str) -> list[Phrase]:
 
 
 def be(noun: str) -> str:
-    """ "is" or "are", as the noun phrase wants it."""
+    """ "are" for a plural noun phrase, else "is"."""
     found = phrases(noun)
     return "are" if found and found[0].plural else "is"
 
 
 def _role(words: Sequence[Word], first: int) -> tuple[str, int]:
-    """What the phrase at `first` is to the question, and where its preposition starts."""
+    """The role of the phrase that starts at word `first`, and where its preposition, or else the phrase, starts."""
     before = first - 1
     while before >= 0 and words[before].tag == "A":
         before -= 1

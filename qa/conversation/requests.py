@@ -1,9 +1,11 @@
-"""Requests: what a sentence wants of the assistant when it asks the documents nothing.
+"""Requests: classifies sentences that do not ask what the documents say.
 
-"chat", "summary", "count" and "task" cannot be served by quoting; "pressure" wants another answer to the same question,
-a "claim" puts one into the documents' mouth.
-Patterns see a plain form: small letters, contractions written out, fillers dropped. False alarms cost an answer that
-the documents hold, so a request must open the sentence and pressure must be all of it.
+"chat", "summary", "count" and "task" cannot be served by quoting. "pressure" demands another answer to the same
+question. A "claim" states what the answer should be.
+
+The patterns are matched with a plain form of the sentence: lower case, contractions written out, filler words dropped.
+A false match costs an answer that the documents contain. Therefore a request must stand at the start of the sentence,
+and pressure must be the whole sentence.
 """
 
 import re
@@ -120,7 +122,10 @@ _REQUESTS = {
 
 
 def kind(sentence: str, *, repeats: bool) -> str | None:
-    """None for a question, else as above; pressure and claims need a message that they can repeat."""
+    """The class of the sentence, as in this module's docstring; None for a question.
+
+    Only when an earlier question can be repeated (`repeats`) is a sentence pressure or a claim.
+    """
     if len(sentence) > MAX_CHARS:
         return None
     whole, body = _plain(sentence), _plain(without_courtesies(sentence))

@@ -1,6 +1,6 @@
-"""Sentences: a message is cleaned, cut, and freed of the courtesies around its questions and of injected commands.
+"""Sentences: cleans a message, cuts it into sentences, and removes courtesies and injected commands.
 
-Also the tables that all rules are written in: one pattern per line, matched without regard to case.
+Also `table`, in which all rules of the package are written: one pattern in each line, matched regardless of case.
 """
 
 import re
@@ -8,7 +8,7 @@ import unicodedata
 
 MAX_CHARS = 2_000  # of a standalone question
 
-_SHORTHAND = {  # {name} in a pattern; one may use those after it
+_SHORTHAND = {  # what {name} stands for in a pattern; a pattern here may use the names after it
     "asks": "(?:who|whom|whose|what|which|when|where|why|how|{aux})",
     "aux": """(?:is|are|was|were|am|do|does|did|can|could|will|would|should|shall|may|might|must|has|have|had
         |isn't|aren't|don't|doesn't|didn't|can't)""",
@@ -27,7 +27,10 @@ _SHORTHAND = {  # {name} in a pattern; one may use those after it
 
 
 def table(patterns: str, **shorthand: str) -> re.Pattern[str]:
-    """The alternatives of a table, one per line; case is ignored, ' is any apostrophe, {name} stands for a pattern."""
+    """One regular expression from alternatives, one in each line.
+
+    Case is ignored, ' matches any apostrophe, and {name} stands for a pattern of `shorthand` or `_SHORTHAND`.
+    """
     for name, pattern in (shorthand | _SHORTHAND).items():
         patterns = patterns.replace("{" + name + "}", re.sub(r"\s*\n\s*", "", pattern))
     lines = (line.strip() for line in patterns.splitlines())
@@ -55,32 +58,33 @@ _FAREWELL = table(r"(?:\s|,)+(?:please|pls|thanks|thank you)(?: in advance| a lo
 
 
 def clean(message: str) -> str:
-    """White space and control characters as single spaces, at most MAX_CHARS."""
+    """The message with white space and control characters as single spaces, of at most MAX_CHARS characters."""
     return cap(" ".join("".join(" " if unicodedata.category(c) == "Cc" else c for c in message).split()))
 
 
 def cap(text: str) -> str:
-    """At most MAX_CHARS: of a longer text its questions, else its beginning, cut between words."""
+    """At most MAX_CHARS of the text: its questions when it is longer, else its beginning, cut between words."""
     if len(text) <= MAX_CHARS:
         return text
-    asking = " ".join(one for one in _cut(text) if one.endswith("?") and len(one) <= MAX_CHARS)
+    asking = " ".join(sentence for sentence in _cut(text) if sentence.endswith("?") and len(sentence) <= MAX_CHARS)
     start = (asking or text)[: MAX_CHARS + 1]
     return start[: start.rfind(" ")].rstrip() if len(start) > MAX_CHARS and " " in start else start[:MAX_CHARS]
 
 
 def is_latin(text: str) -> bool:
-    """Whether most letters are Latin: the rules know nothing of other scripts."""
+    """Whether most letters are Latin; the rules do not cover other scripts."""
     letters = [c for c in text if c.isalpha()]
     return 2 * sum(c < "\u0250" for c in letters) >= len(letters)
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of cleaned text that say something, each without an injected command at its end."""
-    return [one for one in (_INJECTED_TAIL.sub("", one) for one in _cut(text)) if any(map(str.isalnum, one))]
+    """The sentences of a cleaned text that contain letters or digits, each without an injected command at its end."""
+    kept = (_INJECTED_TAIL.sub("", sentence) for sentence in _cut(text))
+    return [sentence for sentence in kept if any(map(str.isalnum, sentence))]
 
 
 def _cut(text: str) -> list[str]:
-    """Sentences, never ended by an abbreviation, inside double quotes, or by dots before a small letter."""
+    """Cut into sentences: not after an abbreviation, inside double quotes, or after dots before a lower-case letter."""
     found, start, scanned, is_open = [], 0, 0, False
     for end in _SENTENCE_END.finditer(text):
         is_open ^= sum(c in '"“”' for c in text[scanned : end.end()]) % 2 == 1
@@ -90,11 +94,11 @@ def _cut(text: str) -> list[str]:
         if not (is_open or is_pause or _ABBREVIATION.search(mark)):
             found.append(text[start : end.end()])
             start = end.end()
-    return [sentence for sentence in (one.strip() for one in (*found, text[start:])) if sentence]
+    return [sentence for sentence in map(str.strip, (*found, text[start:])) if sentence]
 
 
 def without_courtesies(sentence: str) -> str:
-    """Without greetings, "could you please tell me" and the like around the question."""
+    """The sentence without greetings and phrases like "could you please tell me" around the question."""
     rest, before = sentence, ""
     while rest != before:
         before = rest
@@ -104,7 +108,7 @@ def without_courtesies(sentence: str) -> str:
 
 
 def bare(text: str) -> str:
-    """Without the marks around it: the form that patterns are matched with."""
+    """The text without punctuation around it. Patterns are matched with this form."""
     start, end = 0, len(text)
     while start < end and not (text[start].isalnum() or text[start] in "$€£<["):
         start += 1
@@ -114,5 +118,5 @@ def bare(text: str) -> str:
 
 
 def without_end(question: str) -> str:
-    """Without the marks at its end."""
+    """The question without punctuation at its end."""
     return question.rstrip(" ?!.,;:")

@@ -1,7 +1,7 @@
 """A file's bytes → `Extract`: one reader per format, the parsing done by libraries.
 
-Libraries are imported when the first file needs them. Whatever a library does with a broken or
-hostile file, `extract` gives an extract or raises DocumentError.
+A library is imported when the first file of its format is read. Whatever a library raises for a broken or hostile
+file, `extract` returns an `Extract` or raises DocumentError.
 """
 
 import io
@@ -34,7 +34,7 @@ from qa.schema import Block
 
 __all__ = ["READERS", "Extract", "decode", "extract", "read_html", "read_markdown", "read_plain"]
 
-LARGE_XML = 4_000_000  # bytes of XML in an Office file; to start a process takes about as long as to read so much
+LARGE_XML = 4_000_000  # bytes of XML in an Office file; reading them takes about as long as starting a process
 _LIMITED = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from qa.formats.limited import main; main(*sys.argv[2:])"
 )
@@ -43,30 +43,28 @@ Reader = Callable[[bytes], Extract]
 
 
 def extract(data: bytes, ending: str) -> Extract:
-    """What the reader of this ending (".pdf") finds in a file's bytes; raises DocumentError and nothing else."""
+    """Read a file's bytes with the reader for its ending (".pdf"); raises DocumentError and nothing else."""
     return guarded(READERS[ending], data, ending)
 
 
 def guarded(read: Reader, data: bytes, ending: str) -> Extract:
-    """What the reader finds; raises DocumentError and nothing else."""
+    """Read the bytes with this reader; every error that it raises becomes a DocumentError."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what a library does not support: nothing that a person can act on
+            warnings.simplefilter("ignore")  # libraries warn of what they do not support; no person can act on that
             return read(data)
     except DocumentError:
         raise
-    except (
-        Exception
-    ) as error:  # libraries raise whatever a broken file makes them trip over, KeyError to RecursionError
+    except Exception as error:  # a broken file can make a library raise anything, from KeyError to RecursionError
         too_large, kind = _is_out_of_memory(error), type(error).__name__
-    # Out here what the reader held is free again: where memory has run out, there is none for an error beside it.
+    # Raised outside of the `except` block: only there is the memory free again that the reader held.
     if too_large:
         raise DocumentError("takes too much memory to read; split it or save it again")
     raise DocumentError(f"is broken or not a {ending} file ({kind}); save it again")
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Also where a parser of XML takes it for an error of syntax: lxml with the code 2, Python's own with 1."""
+    """Whether memory ran out. XML parsers report that as a syntax error: lxml with code 2, Python's own with code 1."""
     code = 1 if isinstance(error, ParseError) else 2 if type(error).__module__.startswith("lxml") else None
     return isinstance(error, MemoryError) or (code is not None and getattr(error, "code", None) == code)
 
@@ -99,7 +97,7 @@ def _said(lines: io.BytesIO, most: int | None = None) -> Iterator[Any]:
 
 
 def _text(read: Callable[[str], Extract], declared: Callable[[bytes], str | None] = lambda data: None) -> Reader:
-    """A reader of decoded text as one of bytes, in the encoding that they declare."""
+    """A reader of bytes from a reader of text; `declared` finds the encoding that the bytes name."""
 
     def read_bytes(data: bytes) -> Extract:
         text, encoding = decode(data, declared(data))
@@ -108,7 +106,7 @@ def _text(read: Callable[[str], Extract], declared: Callable[[bytes], str | None
     return read_bytes
 
 
-PARSERS: dict[str, Reader] = {".docx": read_docx, ".pptx": read_pptx, ".xlsx": read_xlsx}  # of checked packages
+PARSERS: dict[str, Reader] = {".docx": read_docx, ".pptx": read_pptx, ".xlsx": read_xlsx}  # packages already checked
 READERS: dict[str, Reader] = {
     ".txt": _text(read_plain),
     ".md": _text(read_markdown),

@@ -1,4 +1,4 @@
-"""A process of its own for what may take hours or all memory to read: at its limits only that process ends."""
+"""Reads a file in a separate process with limits of time and memory: when it exceeds one, only that process ends."""
 
 import logging
 import signal
@@ -37,7 +37,7 @@ def run_apart(arguments: Sequence[str], data: bytes, apart: Apart = USUAL) -> by
     if done.returncode in (-signal.SIGINT, -signal.SIGTERM):
         raise UnreadableError("was not read to its end; index again")
     if done.returncode or not done.stdout:
-        log.info("Reading apart ended with %s: %s", done.returncode, done.stderr.decode(errors="replace")[-1000:])
+        log.info("The reading process ended with %s: %s", done.returncode, done.stderr.decode(errors="replace")[-1000:])
         raise DocumentError(
             "cannot be read: it takes too long, too much memory, or is broken; split it or save it again"
         )

@@ -1,7 +1,7 @@
-"""What every reader makes: an `Extract`, and for extracted formats the way from lines to text and blocks.
+"""The result of every reader, `Extract`, and what most readers make it from: `Line`s that become text and blocks.
 
-An extract is the text that offsets count in (for `.txt` and `.md` the file itself, unchanged), its blocks
-in order, and what the format itself says of title and date. All text but white space is in some block.
+An extract holds the text that offsets refer to (for `.txt` and `.md` the file itself, unchanged), its blocks in order,
+and the title and date that the format states. All text except white space lies in some block.
 """
 
 import itertools
@@ -13,11 +13,11 @@ from typing import TypeVar
 from qa.errors import DocumentError
 from qa.schema import Block, Kind
 
-ROW_CHARS = 500  # a longer table row is prose, or lays out a page: nobody quotes it whole
+ROW_CHARS = 500  # a longer table row is prose, or the table only lays out the page; it is not quoted as a row
 MAX_CHARS = 50_000_000  # of extracted text
-MAX_PIECES = 2_000_000  # of lines, blocks, marks, each of which takes memory, however short
-LOCATOR_CHARS = 200  # it stands beside every sentence
-NAME_CHARS = 60  # a longer cell at the top of a column is not its name
+MAX_PIECES = 2_000_000  # lines, blocks or tags of a file; each takes memory, however short it is
+LOCATOR_CHARS = 200  # a locator is shown beside every sentence
+NAME_CHARS = 60  # a longer cell at the top of a column is not taken for the column's name
 
 _T = TypeVar("_T")
 _RULE = re.compile(r"[\s|:+=_*~`#>-]*\Z")
@@ -25,24 +25,27 @@ _RULE = re.compile(r"[\s|:+=_*~`#>-]*\Z")
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """What a reader found; `title` is None and `dates` (as written, best first) empty where the format does not say."""
+    """What a reader found. `title` is None and `dates` is empty where the format states none.
+
+    `dates` are as written in the file, the most reliable first.
+    """
 
     text: str
     blocks: tuple[Block, ...]
     title: str | None = None
     dates: tuple[str, ...] = ()
     pages: int | None = None
-    body: int = 0  # where front matter ends
+    body: int = 0  # where front matter ends and the body starts
     encoding: str = "utf-8"  # how the file's bytes became text: an encoding, or the format's name
-    left_out: str | None = None  # what of the file is not in the text, and what to do about it
+    left_out: str | None = None  # which part of the file is missing from the text, and what to do about it
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One block on its way into the text.
+    """The text of one block, before it is placed in the extracted text.
 
-    A blank line in the text ends a table: `apart` (True, False) says whether one stands before this line;
-    None: unless it is one more item, row or line of code.
+    `apart` says whether a blank line is written before it. None means: yes, unless it continues a list, a table or
+    code. The blank line matters because it ends a table.
     """
 
     text: str
@@ -54,20 +57,23 @@ class Line:
 
 
 def raise_beyond(pieces: int) -> None:
-    """Raises DocumentError where there are more than MAX_PIECES."""
+    """Raise DocumentError when there are more than MAX_PIECES."""
     if pieces > MAX_PIECES:
         raise DocumentError(f"holds more than {MAX_PIECES:,} lines or marks; split it")
 
 
 def bounded(pieces: Iterable[_T]) -> Iterator[_T]:
-    """The pieces one by one; raises DocumentError beyond MAX_PIECES."""
+    """Yield the pieces; raises DocumentError after MAX_PIECES of them."""
     for number, piece in enumerate(pieces, 1):
         raise_beyond(number)
         yield piece
 
 
 def assemble(lines: Iterable[Line]) -> tuple[str, tuple[Block, ...]]:
-    """The lines' text, one below the other, and its blocks; raises DocumentError beyond MAX_CHARS or MAX_PIECES."""
+    """The text of all lines, one below the other, and its blocks.
+
+    Raises DocumentError for more than MAX_CHARS characters or MAX_PIECES lines.
+    """
     joined: list[str] = []
     blocks: list[Block] = []
     at = 0
@@ -89,13 +95,13 @@ def assemble(lines: Iterable[Line]) -> tuple[str, tuple[Block, ...]]:
 
 
 def table_lines(rows: Iterable[tuple[str | None, Sequence[str]]], *, page: int | None = None) -> Iterator[Line]:
-    """One table's rows, given as (locator, cells), a line each with its cells joined by " | ".
+    """The rows of one table, given as (locator, cells), as one line each with the cells joined by " | ".
 
-    The first row with two cells is the header. What stands above, such as a caption in the first cell, is text.
-    A row longer than ROW_CHARS becomes several lines of "column: cell". Rows without text are left out.
+    The first row with two or more filled cells is the header. Rows above it, such as a caption, are plain text. A row
+    longer than ROW_CHARS becomes several lines of "column: cell". Rows without text are left out.
     """
     header: list[str] | None = None
-    apart = True  # the header begins a table, and what stands above it does not belong
+    apart = True  # the header starts the table; a caption above it is not part of the table
     for locator, raw in rows:
         cells = [" ".join(cell.split()) for cell in raw]
         if not any(cells):
@@ -112,7 +118,7 @@ def table_lines(rows: Iterable[tuple[str | None, Sequence[str]]], *, page: int |
 
 
 def _pieces(cells: list[str], header: list[str]) -> list[str]:
-    """A long row as short ones that say which column is which; a long cell by itself."""
+    """A long row, split into short pieces of "column: cell"; a long cell is a piece by itself."""
     pieces: list[str] = []
     for name, cell in itertools.zip_longest(header, cells, fillvalue=""):
         named = f"{name}: {cell}" if name and len(name) <= NAME_CHARS else cell
@@ -134,7 +140,7 @@ def tight(
     locator: str | None = None,
     offset: int = 0,
 ) -> list[Block]:
-    """The interval without outer white space as a list of one block, or of none where nothing is left."""
+    """The interval without outer white space, as a list of one block; an empty list when only white space is there."""
     piece = text[start:end]
     start += len(piece) - len(piece.lstrip())
     end = start + len(piece.strip())
@@ -145,12 +151,15 @@ def tight(
 
 
 def clean(text: str) -> str:
-    """`text` without what no text holds and no store takes: NUL and halves of characters."""
+    """`text` without NUL and lone surrogates, which the store cannot hold."""
     return text.replace("\0", "").encode("utf-8", "ignore").decode("utf-8")
 
 
 def stated_title(title: str | None, lines: Sequence[Line]) -> str | None:
-    """A title from a file's properties, where the text says it too: often it is a template's, or of an older text."""
+    """The title from a file's properties if the text contains it too, else None.
+
+    Such a title is often that of the template, or of an older text.
+    """
 
     def fold(text: str) -> str:
         return " ".join(re.findall(r"\w+", text.casefold()))

@@ -1,4 +1,4 @@
-"""CSV and TSV → rows, each with its number as a spreadsheet program would show it."""
+"""CSV and TSV → table rows, each with its row number as a spreadsheet program shows it."""
 
 import contextlib
 import csv
@@ -10,17 +10,17 @@ from qa.errors import DocumentError
 from qa.formats.blocks import Extract, assemble, raise_beyond, table_lines
 
 DELIMITERS = ",;\t|"
-SAMPLE_ROWS = 50  # of the beginning, in …
-SAMPLE_CHARS = 1_000_000  # … so much of it
+SAMPLE_ROWS = 50  # rows at the beginning that are looked at, …
+SAMPLE_CHARS = 1_000_000  # … in at most so many characters
 
 
 def read_csv(text: str) -> Extract:
-    """The table, its delimiter found by which one gives rows of equal length."""
+    """The rows of a CSV file; its delimiter is the one that gives rows of equal length."""
     return _read(text, _delimiter(text))
 
 
 def read_tsv(text: str) -> Extract:
-    """The table, its cells separated by tabs."""
+    """The rows of a file whose cells are separated by tabs."""
     return _read(text, "\t")
 
 
@@ -31,7 +31,7 @@ def _read(text: str, delimiter: str) -> Extract:
         if _is_spaced(text, delimiter):
             content, blocks = assemble(table_lines(numbered))
         else:
-            tables = itertools.groupby(numbered, key=lambda row: _has_text(row[1]))  # a row without text ends one
+            tables = itertools.groupby(numbered, key=lambda row: _has_text(row[1]))  # a row without text ends a table
             content, blocks = assemble(line for filled, table in tables if filled for line in table_lines(table))
     except csv.Error:
         limit = csv.field_size_limit()
@@ -47,16 +47,16 @@ def _has_text(row: list[str]) -> bool:
 
 
 def _is_spaced(text: str, delimiter: str) -> bool:
-    """Whether no two rows follow each other without a blank one: so write programs that end each line twice."""
+    """Whether a blank row stands between any two rows: some programs end each line twice."""
     rows = csv.reader(io.StringIO(text[:SAMPLE_CHARS], newline=""), delimiter=delimiter)
     filled: list[bool] = []
     with contextlib.suppress(csv.Error):
         filled.extend(_has_text(row) for row in itertools.islice(rows, SAMPLE_ROWS))
-    return not all(filled) and not any(one and next_ for one, next_ in itertools.pairwise(filled))
+    return not all(filled) and not any(this and following for this, following in itertools.pairwise(filled))
 
 
 def _delimiter(text: str) -> str:
-    """The delimiter that most rows of the beginning agree on; a comma where none separates anything."""
+    """The delimiter with which most of the first rows have the same number of cells; a comma when none separates."""
 
     def agreement(delimiter: str) -> tuple[int, int]:
         rows = csv.reader(io.StringIO(text[:SAMPLE_CHARS], newline=""), delimiter=delimiter)
@@ -66,4 +66,4 @@ def _delimiter(text: str) -> str:
         width, count = max(widths.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
         return count, width
 
-    return max(DELIMITERS, key=agreement)  # of equals the first
+    return max(DELIMITERS, key=agreement)  # the first, when several agree equally

@@ -1,7 +1,7 @@
 """Word documents → headings by style, paragraphs, list items, table rows and footnotes, in order.
 
-Left out: headers and footers, tables of contents, comments, what is deleted or hidden, pictures. An equation is read
-as one line, such as "x^2/(a+b)".
+Left out: headers and footers, tables of contents, comments, deleted or hidden text, pictures. An equation becomes one
+line, such as "x^2/(a+b)".
 """
 
 import io
@@ -18,10 +18,11 @@ _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallba
 _FOOTNOTES = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/footnotes"
 _ENDNOTES = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/endnotes"
 _SKIPPED = {f"{_W}{name}" for name in ("del", "moveFrom", "pPr", "instrText", "txbxContent")} | {_FALLBACK}
-_BEFORE = {f"{_M}den": "/", f"{_M}sup": "^", f"{_M}sub": "_", f"{_M}lim": "_"}  # in an equation
+_BEFORE = {f"{_M}den": "/", f"{_M}sup": "^", f"{_M}sub": "_", f"{_M}lim": "_"}  # written before a part of an equation
 _GROUPED = {f"{_M}num", *_BEFORE}
-_EDGE = "\x1f"  # of such a part, which XML cannot hold: a space between two letters or digits, else nothing
-_SYMBOLS = {  # of the font Symbol, by the last two digits of a sign's number
+# Marks the edge of such a part; XML cannot hold this character. It becomes a space between two letters or digits.
+_EDGE = "\x1f"
+_SYMBOLS = {  # the characters of the font Symbol, by the last two hexadecimal digits of their number
     **{0x41 + at: sign for at, sign in enumerate("ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ")},
     **{0x61 + at: sign for at, sign in enumerate("αβχδεφγηιϕκλμνοπθρστυϖωξψζ")},
     **{0x30 + at: str(at) for at in range(10)},
@@ -39,15 +40,15 @@ _SYMBOLS = {  # of the font Symbol, by the last two digits of a sign's number
 }
 _SIGNS = {f"{_W}tab": " ", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
 
-_NOTE_FORMATS = {"footnote": "decimal", "endnote": "lowerRoman"}  # Word's own, where a document names none
+_NOTE_FORMATS = {"footnote": "decimal", "endnote": "lowerRoman"}  # Word's defaults, when a document names no format
 _ROMAN = tuple(
     zip((1000, 900, 500, 400, 100, 90, 50, 40, 10, 9, 5, 4, 1), "m cm d cd c xc l xl x ix v iv i".split(), strict=True)
 )
 
 
 def read_docx(data: bytes) -> Extract:
-    """The body's text; raises DocumentError, or what the library raises."""
-    import docx  # late: only folders with Word documents pay for it
+    """Read the body; raises DocumentError, or what the library raises."""
+    import docx  # imported late: it takes time, and only folders with Word documents need it
 
     document: Any = docx.Document(io.BytesIO(data))
     lines = list(_Body(document).lines())
@@ -65,13 +66,13 @@ def _roman(number: int) -> str:
 
 
 class _Body:
-    """Walks the body. What Word shows stands at any depth, in insertions, links and content controls too."""
+    """Walks through the body. Text that Word shows can be nested: in insertions, links and content controls."""
 
     def __init__(self, document: Any) -> None:
         self._document = document
         self._styles = {one.get(f"{_W}styleId"): one for one in document.styles.element.iter(f"{_W}style")}
         self._notes = {**self._read_notes(_FOOTNOTES, "footnote"), **self._read_notes(_ENDNOTES, "endnote")}
-        self._numbers: Counter[str] = Counter()  # of the notes so far, by kind
+        self._numbers: Counter[str] = Counter()  # how many notes were numbered so far, by kind
         formats = {kind: document.settings.element.find(f"{_W}{kind}Pr/{_W}numFmt") for kind in _NOTE_FORMATS}
         self._formats = {
             kind: default if (found := formats[kind]) is None else found.get(f"{_W}val")
@@ -97,7 +98,7 @@ class _Body:
                 yield from self._paragraph(child)
             elif child.tag == f"{_W}tbl":
                 yield from self._table(child)
-            elif child.tag not in _SKIPPED and child.tag != f"{_W}sectPr":  # content controls and their like
+            elif child.tag not in _SKIPPED and child.tag != f"{_W}sectPr":  # such as a content control
                 yield from self._container(child)
 
     def _paragraph(self, paragraph: Any) -> Iterator[Line]:
@@ -107,7 +108,7 @@ class _Body:
         yield from self._beside(paragraph)
 
     def _beside(self, element: Any) -> Iterator[Line]:
-        """The text boxes and notes of a paragraph or table, behind it."""
+        """The text boxes and notes of a paragraph or table; they follow it."""
         for box in _shown(element, f"{_W}txbxContent"):
             yield from self._container(box)
         for kind in ("footnote", "endnote"):
@@ -119,9 +120,10 @@ class _Body:
                     yield Line(text, locator=f"{kind} {sign}".strip())
 
     def _sign(self, mark: Any, kind: str) -> str:
-        """What a reader of the page sees of a note's mark: its number among its kind, or a sign of its own.
+        """The mark of a note as Word shows it: its number among the notes of its kind, or a custom mark.
 
-        Arabic or Roman as the whole document has it; sections that begin anew or write letters are not looked for.
+        Numbers are Arabic or Roman, by the setting of the whole document. Settings of single sections (letters, or
+        numbering that restarts) are not taken into account.
         """
         if mark.get(f"{_W}customMarkFollows", "0") not in ("0", "false", "off"):
             return _text(mark.getparent()).strip()
@@ -142,13 +144,13 @@ class _Body:
         return Line("\n".join(" ".join(line.split()) for line in text.split("\n") if line.strip()))
 
     def _chain(self, paragraph: Any) -> Iterator[Any]:
-        """The paragraph's own properties, then those of its style and of the styles that this is based on."""
+        """The paragraph's own properties, then its style, then the styles that this one is based on."""
         properties = paragraph.find(f"{_W}pPr")
         name = None
         if properties is not None:
             yield properties
             name = _value(properties.find(f"{_W}pStyle"))
-        for _ in range(20):  # styles may be based on each other in a circle
+        for _ in range(20):  # limited, because styles can be based on each other in a circle
             style = self._styles.get(name)
             if style is None:
                 return
@@ -156,34 +158,34 @@ class _Body:
             name = _value(style.find(f"{_W}basedOn"))
 
     def _style_names(self, paragraph: Any) -> list[str]:
-        names = (_value(one.find(f"{_W}name")) for one in self._chain(paragraph))
+        names = (_value(source.find(f"{_W}name")) for source in self._chain(paragraph))
         return [name.lower() for name in names if name]
 
     def _heading_level(self, paragraph: Any, names: list[str]) -> int | None:
-        """1 is the top: the title's, and where there is none that of "heading 1"."""
+        """The level of a heading, None for other paragraphs. 1 is the title, or "heading 1" when there is no title."""
         for name in names:
             if name == "title":
                 self._has_title = True
                 return 1
             if name.startswith("heading ") and name[8:].isdigit():
                 return int(name[8:]) + self._has_title
-        for one in self._chain(paragraph):
-            properties = one if one.tag == f"{_W}pPr" else one.find(f"{_W}pPr")
+        for source in self._chain(paragraph):
+            properties = source if source.tag == f"{_W}pPr" else source.find(f"{_W}pPr")
             outline = _value(properties.find(f"{_W}outlineLvl")) if properties is not None else None
             if outline and outline.isdigit():
                 return int(outline) + 1 + self._has_title if int(outline) < 9 else None  # 9 is body text
         return None
 
     def _is_item(self, paragraph: Any, names: list[str]) -> bool:
-        for one in self._chain(paragraph):
-            properties = one if one.tag == f"{_W}pPr" else one.find(f"{_W}pPr")
+        for source in self._chain(paragraph):
+            properties = source if source.tag == f"{_W}pPr" else source.find(f"{_W}pPr")
             numbering = properties.find(f"{_W}numPr") if properties is not None else None
             if numbering is not None:
-                return _value(numbering.find(f"{_W}numId")) != "0"  # 0 takes a style's numbering away
+                return _value(numbering.find(f"{_W}numId")) != "0"  # 0 cancels the numbering of the style
         return any(name.startswith("list ") and not name.startswith("list paragraph") for name in names)
 
     def _table(self, table: Any) -> Iterator[Line]:
-        """Rows; a table that lays out the page, its cells too long for rows, as what it holds."""
+        """The table's rows. When a row is too long, the table lays out the page: then the content of its cells."""
         rows = [list(_within(row, f"{_W}tc")) for row in _within(table, f"{_W}tr")]
         texts = [[" ".join(_text(cell).split()) for cell in row] for row in rows]
         if any(len(" | ".join(row)) > ROW_CHARS for row in texts):
@@ -196,7 +198,7 @@ class _Body:
 
 
 def _within(parent: Any, tag: str) -> Iterator[Any]:
-    """Children of this tag, those in content controls and insertions included."""
+    """The children with this tag, also those inside content controls and insertions."""
     for child in parent:
         if child.tag == tag:
             yield child
@@ -205,7 +207,7 @@ def _within(parent: Any, tag: str) -> Iterator[Any]:
 
 
 def _text(element: Any) -> str:
-    """The text as shown, with its line breaks."""
+    """The text as Word shows it, with its line breaks."""
     parts: list[str] = []
 
     def walk(parent: Any) -> None:
@@ -221,7 +223,7 @@ def _text(element: Any) -> str:
             elif child.tag in _GROUPED:
                 parts.extend((_grouped(child), _EDGE))
             elif child.tag == f"{_M}f":
-                parts.append(_EDGE)  # 2 1/2 is not 21/2
+                parts.append(_EDGE)  # so that 2 1/2 does not become 21/2
                 walk(child)
             elif child.tag == f"{_M}rad":
                 parts.extend((_root(child), _EDGE))
@@ -240,13 +242,13 @@ def _text(element: Any) -> str:
 
 
 def _grouped(element: Any) -> str:
-    """A part of a fraction, or a power: on one line it needs a sign before it, and parentheses to be the same."""
+    """A part of an equation, such as an exponent, with the sign before it and, where needed, in parentheses."""
     inner = _text(element).strip()
     return _BEFORE.get(element.tag, "") + _in_parentheses(inner) if inner else ""
 
 
 def _root(element: Any) -> str:
-    """As Word writes roots on one line: √2, √(a+b), of the third degree √(3&2)."""
+    """A root as Word writes it on one line: √2, √(a+b); the cube root of 2 is √(3&2)."""
     degree, inner = ("".join(map(_text, element.iterchildren(f"{_M}{name}"))).strip() for name in ("deg", "e"))
     return f"√({degree}&{inner})" if degree else f"√{_in_parentheses(inner)}"
 
@@ -256,7 +258,7 @@ def _in_parentheses(inner: str) -> str:
 
 
 def _around(element: Any) -> tuple[str, str]:
-    """What stands around an expression in brackets, or before one that is summed up."""
+    """The brackets around an expression, or the sign before it, such as that of a sum or integral."""
     properties = element.find(f"{element.tag}Pr")
 
     def sign(name: str, default: str) -> str:
@@ -267,7 +269,7 @@ def _around(element: Any) -> tuple[str, str]:
 
 
 def _symbol(element: Any) -> str:
-    """A sign that a document names by font and number; U+FFFD where that is unknown, since one does stand there."""
+    """A character that the document names by font and number; U+FFFD when it is unknown, so that it is not lost."""
     number = element.get(f"{_W}char") or ""
     if (element.get(f"{_W}font") or "").lower() != "symbol" or not re.fullmatch(r"[fF0]0[0-9a-fA-F]{2}", number):
         return "\ufffd"
@@ -284,7 +286,7 @@ def _is_hidden(run: Any) -> bool:
 
 
 def _shown(element: Any, tag: str) -> Iterator[Any]:
-    """The outermost elements of this tag that are shown, each once: Word writes boxes twice, also for old programs."""
+    """The outermost shown elements with this tag, each once: Word writes text boxes a second time for old programs."""
     for child in element:
         if child.tag == tag:
             yield child

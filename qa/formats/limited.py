@@ -1,6 +1,7 @@
-"""An Office file on stdin → what its reader finds, on stdout; run by `qa.formats` as a process of its own.
+"""Reads an Office file in a separate process, which `qa.formats` starts: the file on stdin, the result on stdout.
 
-First line: {"problem"}, or the fields of the `Extract` without its blocks. Then a list of each block's fields.
+The first line is {"problem": …}, or the fields of the `Extract` without its blocks. Each further line holds the fields
+of one block.
 """
 
 import json
@@ -9,9 +10,8 @@ import sys
 from dataclasses import astuple, fields
 from typing import Any
 
-os.environ.setdefault(
-    "OPENBLAS_NUM_THREADS", "1"
-)  # NumPy, which a library imports, else takes memory for each processor
+# A library imports NumPy, which would reserve memory for each processor.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from qa.errors import DocumentError
 from qa.formats import PARSERS, Extract, guarded
@@ -19,14 +19,14 @@ from qa.formats.pdf_pages import limit
 
 
 def main(ending: str, cpu_s: str, memory: str) -> None:
-    """Read the file within the limits of seconds of processor time and bytes of memory."""
+    """Read the file on stdin, with at most `cpu_s` seconds of processor time and `memory` bytes beside the file."""
     data = sys.stdin.buffer.read()
     limit(int(cpu_s), int(memory) + 4 * len(data))
     try:
         found = guarded(PARSERS[ending], data, ending)
     except DocumentError as error:
         return _say({"problem": str(error)})
-    _say({one.name: getattr(found, one.name) for one in fields(Extract) if one.name != "blocks"})
+    _say({field.name: getattr(found, field.name) for field in fields(Extract) if field.name != "blocks"})
     for block in found.blocks:
         _say(astuple(block))
     return None

@@ -1,4 +1,4 @@
-"""An e-mail → its subject as heading, who wrote it to whom and when, and its body; attachments are named."""
+"""E-mails → the subject as heading, sender, recipients, date and body; attachments are only named."""
 
 import codecs
 import itertools
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
 
 MAX_PARTS = 10_000  # of a mail, attachments and their parts included
-MAX_HEADER = 100_000  # characters; the time that the library takes for one grows with its square
+MAX_HEADER = 100_000  # characters; the library's time for a header grows with the square of its length
 SHOWN = ("From", "To", "Cc", "Date")
 KNOWN = (*SHOWN, "Subject", "Received", "Message-ID")
 
 
 def read_eml(data: bytes) -> Extract:
-    """The body in plain text where the mail has one with words, else its web page."""
-    import email  # late: only folders with mails pay for it
+    """Read a mail. Its body is the plain text when that is not blank, else the HTML part."""
+    import email  # imported late: it takes time, and only folders with mails need it
 
     raise_beyond(data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n"))
     mail: Any = email.message_from_bytes(data, policy=_bounded_policy())
@@ -39,7 +39,7 @@ def read_eml(data: bytes) -> Extract:
 
 
 def _bounded_policy() -> Any:
-    """How the library reads a mail, with limits of headers and of parts that hold before it looks into one."""
+    """The library's policy with limits of headers and parts; they apply before a header or part is parsed."""
     from email.message import EmailMessage
     from email.policy import EmailPolicy
 
@@ -63,9 +63,9 @@ def _bounded_policy() -> Any:
 
 def _body(mail: "EmailMessage") -> list[Line]:
     text = _text(mail, "plain")
-    if not text.strip():  # some programs write a blank one beside the page
+    if not text.strip():  # some programs write a blank plain text beside the HTML part
         return page_lines(_text(mail, "html"))
-    # A reader of the mail sees its lines; a mark of quotation does not make them another text.
+    # Lines with a mark such as ">" are read like other lines.
     return [
         Line(text[block.start : block.end], "text" if block.kind == "row" else block.kind)
         for block in plain_blocks(text, 0, len(text))
@@ -73,7 +73,7 @@ def _body(mail: "EmailMessage") -> list[Line]:
 
 
 def _text(mail: "EmailMessage", kind: str) -> str:
-    """The body of this kind ("plain", "html"); "" where there is none."""
+    """The body of this kind ("plain", "html"); "" when there is none."""
     part = mail.get_body((kind,))
     if part is None:
         return ""
@@ -82,7 +82,7 @@ def _text(mail: "EmailMessage", kind: str) -> str:
 
 
 def _decoded(data: bytes, charset: str | None) -> str:
-    """The text in the encoding that the mail names, else in the one it is in."""
+    """The text in the encoding that the mail names, else in the one that is detected."""
     try:
         name = codecs.lookup(charset or "utf-8").name.replace("-", "_")
         text = data.decode("utf-8" if name in NO_TEXT else name)

@@ -1,4 +1,4 @@
-"""Markdown → blocks: CommonMark with tables and YAML front matter. The text is the file's own, unchanged."""
+"""Markdown → blocks: CommonMark with tables and YAML front matter. The text is that of the file, unchanged."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _MARKUP = re.compile(r"<!--.*?(?:-->|\Z)|<[^<>]*>", re.DOTALL)
 _BREAK = r"[ \t]*(?:\r\n|\r|\n)"
 _FRONT_MATTER = re.compile(rf"---{_BREAK}(.*?)(?<=[\r\n])(?:---|\.\.\.)(?:{_BREAK}|[ \t]*\Z)", re.DOTALL)
 _MARKDOWN = MarkdownIt("commonmark").enable("table").disable("inline")
-_LEAVES: dict[str, Kind | None] = {  # markdown-it's block tokens that hold text; None: item or text, by where it stands
+_LEAVES: dict[str, Kind | None] = {  # markdown-it's block tokens that hold text; None: "item" in a list, else "text"
     "paragraph_open": None,
     "heading_open": "heading",
     "fence": "code",
@@ -32,12 +32,12 @@ _ITEMS = {"list_item_open": 1, "list_item_close": -1}
 
 
 def read_markdown(text: str) -> Extract:
-    """CommonMark blocks with tables and YAML front matter."""
+    """Read CommonMark blocks, tables and YAML front matter."""
     matter, body = _front_matter(text)
     lines = [match.span() for match in bounded(LINE.finditer(text))]
     skipped_lines = sum(1 for start, _ in lines if start < body)
     blocks = [block for start, end in lines[:skipped_lines] for block in tight(text, start, end, "text")]
-    items = 0  # how many lists deep
+    items = 0  # how many list items the token is inside of
     for token in _parse(text[body:]):
         items += _ITEMS.get(token.type, 0)
         if token.type not in _LEAVES or token.map is None:
@@ -47,14 +47,14 @@ def read_markdown(text: str) -> Extract:
         if token.type == "html_block" and not _MARKUP.sub("", token.content).strip():
             kind = "rule"
         level = int(token.tag[1]) if kind == "heading" else 0
-        for one, end in [(n, n + 1) for n in range(first, last)] if kind == "code" else [(first, last)]:
-            blocks += tight(text, lines[one][0], lines[end - 1][1], kind, level)
+        for begin, end in [(n, n + 1) for n in range(first, last)] if kind == "code" else [(first, last)]:
+            blocks += tight(text, lines[begin][0], lines[end - 1][1], kind, level)
     dates = tuple(matter[key] for key in DATE_KEYS if key in matter)
     return Extract(text, tuple(_fill_gaps(text, blocks)), title=matter.get("title"), dates=dates, body=body)
 
 
 class _Tokens(list[Token]):
-    """Of what the parser finds what is used, within a limit that holds while it looks: a line may hold any number."""
+    """The tokens that are used. The limit applies while the parser runs: a single line can hold any number of them."""
 
     def append(self, token: Token) -> None:
         if token.type in _LEAVES or token.type in _ITEMS:
@@ -63,7 +63,7 @@ class _Tokens(list[Token]):
 
 
 def _parse(text: str) -> list[Token]:
-    """The Markdown's tokens in order; raises DocumentError beyond MAX_PIECES."""
+    """The tokens in order; raises DocumentError for more than MAX_PIECES."""
     state = StateCore(text, _MARKDOWN, {})
     state.tokens = _Tokens()
     _MARKDOWN.core.process(state)
@@ -71,9 +71,9 @@ def _parse(text: str) -> list[Token]:
 
 
 def _front_matter(text: str) -> tuple[dict[str, str], int]:
-    """The top-level texts of the YAML mapping at the top, as written, by key; and where the body starts (0: none).
+    """(front matter, start of the body): the text values of the YAML mapping at the top, by key; ({}, 0) without one.
 
-    Keys are in lower case with `_`. Nothing is constructed but strings: `title: No` is "No", a date cannot fail.
+    Keys are in lower case with `_`. YAML values stay strings as written: `title: No` is "No", not False.
     """
     match = _FRONT_MATTER.match(text[:FRONT_MATTER_CHARS])
     try:
@@ -88,7 +88,7 @@ def _front_matter(text: str) -> tuple[dict[str, str], int]:
 
 
 def _fill_gaps(text: str, blocks: list[Block]) -> Iterator[Block]:
-    """The blocks in order, outer before inner, with plain blocks for all text that none of them holds."""
+    """The outermost blocks in order, with plain blocks for all text between them."""
     at = 0
     for block in sorted(blocks, key=lambda block: (block.start, -block.end)):
         if block.start >= at:

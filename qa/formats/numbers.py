@@ -1,4 +1,4 @@
-"""A cell's value and number format → what a spreadsheet shows, dates as ISO."""
+"""A spreadsheet cell's value and number format → the text that the spreadsheet shows; dates as ISO."""
 
 import datetime
 import re
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
-EXACT = 1e15  # a float beyond is not known to its last digit
-MAX_PLACES = 30  # which is Excel's own limit
+EXACT = 1e15  # the digits of a larger float are not all exact
+MAX_PLACES = 30  # decimal places; Excel's own limit
 
 _PARTS = re.compile(
     r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|[_*].|\[\$(?P<currency>[^\]-]*)[^\]]*\]|\[[^\]]*\]'
@@ -27,7 +27,7 @@ class _Format:
 
 
 def shown(value: Any, number_format: str) -> str:
-    """The value as text: `1234.5` in `#,##0.00 "€"` is "1,234.50 €". What a format does not say is shown plainly."""
+    """The value as text: `1234.5` in `#,##0.00 "€"` is "1,234.50 €". In an unsupported format it is shown plainly."""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, datetime.datetime):
@@ -45,13 +45,13 @@ def _time(value: datetime.time) -> str:
 
 def _number(value: int | float, number_format: str) -> str:
     sections = _sections(number_format)
-    own = value < 0 and len(sections) > 1  # a section for what is negative, which then shows no sign of itself
+    own = value < 0 and len(sections) > 1  # negative numbers have a section of their own, which omits the minus sign
     section = sections[1] if own else sections[2] if value == 0 and len(sections) > 2 else sections[0]
     found = _parse(section)
     if found is None or not abs(value) < EXACT:
         return _plain(value)
-    with localcontext(prec=60):  # enough for all digits before and behind the point
-        digits = found.digits.rstrip(",")  # each comma behind them stands for thousands
+    with localcontext(prec=60):  # enough for all digits before and after the point
+        digits = found.digits.rstrip(",")  # each comma at the end divides by a thousand
         whole, _, part = digits.partition(".")
         number = abs(Decimal(repr(value))) * (100 if found.percent else 1)
         number /= 1000 ** (len(found.digits) - len(digits))
@@ -69,7 +69,7 @@ def _number(value: int | float, number_format: str) -> str:
 
 
 def _sections(number_format: str) -> list[str]:
-    """For what is positive, negative, zero; those for a condition, such as [>=100], are as if there were no format."""
+    """The sections for positive, negative and zero values. A format with conditions, such as [>=100], is ignored."""
     sections = [""]
     for piece in _TOKEN.findall(number_format):
         if _CONDITION.match(piece):
@@ -82,16 +82,17 @@ def _sections(number_format: str) -> list[str]:
 
 
 def _says_negative(found: _Format) -> bool:
-    """Whether a section has a mark of its own. Where it has only a colour, text would lose what is negative."""
+    """Whether the section itself marks a negative number. If it only sets a colour, a minus sign must be added."""
     return bool(_MINUS.search(found.before) or _MINUS.search(found.after)) or (
         "(" in found.before and ")" in found.after
     )
 
 
 def _parse(section: str) -> _Format | None:
-    """The format's digits and what stands around them; None where it has none, or is a date, a fraction, scientific.
+    """The digits of a format section and the text around them; None when it is not supported.
 
-    None, too, where it parts the digits into groups, as of a telephone number.
+    Not supported are sections without digits, dates, fractions, scientific notation, and digits in several groups, such
+    as those of a telephone number.
     """
     before = after = digits = ""
     percent = False
@@ -112,7 +113,7 @@ def _parse(section: str) -> _Format | None:
 
 
 def _plain(value: int | float) -> str:
-    """Eleven significant digits, as in a cell without a format."""
+    """The value with eleven significant digits, as in a cell without a format."""
     if isinstance(value, int) or not abs(value) < EXACT:
         return str(value)
     return f"{Decimal(f'{value:.11g}'):f}" if abs(value) > 1e-9 or value == 0 else f"{value:.11g}"

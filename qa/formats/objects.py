@@ -1,4 +1,4 @@
-"""JSON → lines: an object's members as "path.key: value", an object in a list as one row of "key: value"."""
+"""JSON → lines: a member of an object as "path.key: value", an object in a list as one row of "key: value" cells."""
 
 import io
 import json
@@ -9,33 +9,33 @@ from qa.errors import DocumentError
 from qa.formats.blocks import ROW_CHARS, Extract, Line, assemble, raise_beyond
 from qa.formats.plain import plain_blocks
 
-LONG_CHARS = 200  # a longer string is prose
+LONG_CHARS = 200  # a longer string is read as prose, not as a cell
 MAX_LEVELS = 100
-MAX_KEY = 1000  # characters of the keys that lead to a value: they stand before each of them
+MAX_KEY = 1000  # characters of all keys on the path to a value; the path is repeated before each value
 
 _Members = tuple[tuple[str, Any], ...]
-"""An object: its members in order, a key that stands twice included. Numbers are strings, as they are written."""
+"""An object: its members in order; the same key may occur twice. Numbers are strings, as written in the file."""
 
 
 def read_json(text: str) -> Extract:
-    """The values with their paths ("$.prices[2]" as locator)."""
+    """Read a JSON file; the locator of a value is its path, such as "$.prices[2]"."""
     content, blocks = assemble(_lines(_parse(text, "is not JSON"), "", "$"))
     return Extract(content, blocks)
 
 
 def read_jsonl(text: str) -> Extract:
-    """A record a line ("line 12" as locator)."""
+    """Read a file with one JSON record in each line; the locator of a record is "line 12"."""
     lines = ((number, line) for number, line in enumerate(io.StringIO(text, newline="\n"), 1) if line.strip())
     content, blocks = assemble(
-        one
+        row
         for number, line in lines
-        for one in _record(_parse(line, f"is not JSON in line {number}"), "", f"line {number}")
+        for row in _record(_parse(line, f"is not JSON in line {number}"), "", f"line {number}")
     )
     return Extract(content, blocks)
 
 
 def _parse(text: str, problem: str) -> Any:
-    raise_beyond(text.count("[") + text.count("{"))  # a list of two characters takes a hundred bytes
+    raise_beyond(text.count("[") + text.count("{"))  # the two characters of an empty list take a hundred bytes
     try:
         return json.loads(text, object_pairs_hook=tuple, parse_int=str, parse_float=str, parse_constant=str)
     except ValueError as error:
@@ -46,40 +46,40 @@ def _parse(text: str, problem: str) -> Any:
 
 
 def _lines(value: Any, path: str, locator: str, level: int = 0) -> Iterator[Line]:
-    """A value that is not an object in a list. `path` are the keys that lead to it."""
+    """The lines of a value that is not an object in a list. `path` is the keys that lead to it, joined by dots."""
     if level > MAX_LEVELS:
         raise DocumentError(f"is nested more than {MAX_LEVELS} levels deep")
     if isinstance(value, tuple):
-        for key, one in value:
-            yield from _lines(one, _joined(path, key), locator + _step(key), level + 1)
+        for key, member in value:
+            yield from _lines(member, _joined(path, key), locator + _step(key), level + 1)
     elif isinstance(value, list) and not all(map(_is_short, value)):
-        for number, one in enumerate(value):
-            yield from _record(one, path, f"{locator}[{number}]", level + 1)
+        for number, item in enumerate(value):
+            yield from _record(item, path, f"{locator}[{number}]", level + 1)
     else:
         yield from _leaf(path, value, locator)
 
 
 def _record(value: Any, path: str, locator: str, level: int = 0) -> Iterator[Line]:
-    """An object in a list: a row of its short members, then what is long or has lists of its own."""
+    """The lines of an object in a list: one row of its short members, then its long members and lists."""
     if not isinstance(value, tuple):
         yield from _lines(value, path, locator, level + 1)
         return
     cells = [path] if path else []
     rest: list[tuple[str, Any]] = []
-    for key, one in _flat(value, "", level):
-        cell = f"{_inline(key)}: {_inline(_shown(one))}" if _is_leaf(one) else ""
+    for key, member in _flat(value, "", level):
+        cell = f"{_inline(key)}: {_inline(_shown(member))}" if _is_leaf(member) else ""
         if cell and len(" | ".join([*cells, cell])) <= ROW_CHARS:
             cells.append(cell)
         else:
-            rest.append((key, one))
+            rest.append((key, member))
     if len(cells) > bool(path):
         yield Line(" | ".join(cells), "row", locator=locator, apart=True)
-    for key, one in rest:
-        yield from _lines(one, _joined(path, key), locator + _step(key), level + 1)
+    for key, member in rest:
+        yield from _lines(member, _joined(path, key), locator + _step(key), level + 1)
 
 
 def _flat(members: _Members, prefix: str, level: int) -> Iterator[tuple[str, Any]]:
-    """The members of an object and of the objects in it, by dotted key."""
+    """The members of an object and of the objects inside it, each with its keys joined by dots."""
     if level > MAX_LEVELS:
         raise DocumentError(f"is nested more than {MAX_LEVELS} levels deep")
     for key, value in members:
@@ -97,7 +97,7 @@ def _joined(path: str, key: str) -> str:
 
 
 def _leaf(path: str, value: Any, locator: str) -> Iterator[Line]:
-    """A string, number or list of such: one row, or paragraphs where it is long."""
+    """The lines of a string, a number or a list of these: one row, or paragraphs when it is long."""
     label = f"{_inline(path)}: " if path else ""
     text = _shown(value)
     if len(label) + len(text) <= LONG_CHARS and "\n" not in text.strip():
@@ -109,7 +109,7 @@ def _leaf(path: str, value: Any, locator: str) -> Iterator[Line]:
 
 
 def _is_leaf(value: Any) -> bool:
-    """Whether a value fits in a cell: no objects in it, no long text."""
+    """Whether a value fits in a cell: it contains no object and no long text."""
     return all(map(_is_short, value)) if isinstance(value, list) else not isinstance(value, tuple) and _is_short(value)
 
 
@@ -126,7 +126,7 @@ def _shown(value: Any) -> str:
 
 
 def _step(key: str) -> str:
-    """A member's part of a JSON path."""
+    """How a member is written in a JSON path: `.key`, or `["a key"]`."""
     return f".{key}" if key.isidentifier() else f"[{json.dumps(key, ensure_ascii=False)}]"
 
 

@@ -1,4 +1,4 @@
-"""What is common to .docx, .pptx and .xlsx: a zip of XML, looked through before a library unpacks or parses it."""
+"""Checks a .docx, .pptx or .xlsx file, which is a zip of XML files, before a library unpacks and parses it."""
 
 import io
 import zipfile
@@ -7,7 +7,7 @@ import zlib
 from qa.errors import DocumentError
 from qa.formats.decoding import really
 
-MAX_UNPACKED = 500_000_000  # bytes of all parts; the largest honest ones are pictures
+MAX_UNPACKED = 500_000_000  # bytes of all parts; in normal files, pictures are the largest
 MAX_PARTS = 20_000
 MAX_XML = {"wordprocessingml": 60_000_000, "presentationml": 60_000_000, "spreadsheetml": 300_000_000}
 NAMES = {
@@ -16,21 +16,21 @@ NAMES = {
     "spreadsheetml": "an Excel workbook (.xlsx)",
 }
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_EMBEDDED = (".svg", ".htm", ".html", ".xhtml")  # pictures and pages inside may declare a document type
+_EMBEDDED = (".svg", ".htm", ".html", ".xhtml")  # embedded pictures and pages; these may declare a document type
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _DECLARATIONS = tuple(
     mark.encode(code)
     for mark in ("<!DOCTYPE", "<!ENTITY")
     for code in ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 )
-_EBCDIC = b"\x4c\x6f\xa7\x94"  # "<?xm", which no other text begins with
-_BLANK = b"\xef\xbb\xbf\xfe\xff\0 \t\r\n"  # marks of byte order and white space, in any encoding
+_EBCDIC = b"\x4c\x6f\xa7\x94"  # "<?xm" in EBCDIC; no other text starts with these bytes
+_BLANK = b"\xef\xbb\xbf\xfe\xff\0 \t\r\n"  # byte-order marks and white space, in any encoding
 
 
 def check_package(data: bytes, schema: str) -> int:
-    """Raises DocumentError unless this is a whole, unencrypted package of this schema that can be parsed safely.
+    """Raise DocumentError unless this is a complete, unencrypted package of this schema that can be parsed safely.
 
-    Returns the bytes of its XML. A zip cannot unpack to more than it declares: Python stops there.
+    Returns how many bytes of XML it has. The declared sizes can be trusted: Python never unpacks more than declared.
     """
     max_xml = MAX_XML[schema]
     name = NAMES[schema]
@@ -60,7 +60,7 @@ def check_package(data: bytes, schema: str) -> int:
 
 
 def _is_xml(package: zipfile.ZipFile, part: zipfile.ZipInfo) -> bool:
-    """Whether the part holds marks, whatever it is called: a package's list of parts may name any as the main one."""
+    """Whether the part is XML, whatever its name is: the package may declare a part of any name as the main one."""
     if part.filename.lower().endswith((".xml", ".rels", ".vml", *_EMBEDDED)):
         return True
     with package.open(part) as file:
@@ -81,7 +81,7 @@ def _check_schema(package: zipfile.ZipFile, name: str, schema: str) -> None:
 
 
 def _check_part(package: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
-    """No part of a package may declare a document type; whoever does wants entities to multiply."""
+    """Raise DocumentError when a part declares a document type, with which entities can be made to multiply."""
     tail = b""
     with package.open(part) as file:
         while block := file.read(1 << 20):

@@ -1,6 +1,6 @@
 """PDF → paragraphs, headings, items and table rows with their pages, in reading order. Pictures are left out.
 
-A process of its own unpacks the file (`qa.formats.pdf_pages`); `qa.formats.pdf_layout` finds the order.
+A separate process (`qa.formats.pdf_pages`) reads the words of each page. `qa.formats.pdf_layout` finds their order.
 """
 
 import json
@@ -15,8 +15,8 @@ from qa.formats.pdf_layout import Piece, page_lines
 
 MAX_PAGES = 20_000
 LIMITS = {"pages": MAX_PAGES, "characters": MAX_CHARS, "pieces": MAX_PIECES}
-MAX_RUNS = 20  # of pages that are named
-HEADER_BYTES = 1024  # within which the mark of a PDF stands
+MAX_RUNS = 20  # of consecutive pages that a message names
+HEADER_BYTES = 1024  # at the beginning, which contain "%PDF-"
 
 _SCRIPT = Path(__file__).with_name("pdf_pages.py")
 _PROBLEMS = {
@@ -47,7 +47,7 @@ def read_pdf(data: bytes, *, apart: Apart = USUAL, **limits: int) -> Extract:
 
 
 def _pages(numbers: list[int]) -> str:
-    """Page numbers in order as a person writes them: "pages 2, 4–6 and 9"."""
+    """Page numbers, given in order, as a person writes them: "pages 2, 4–6 and 9"."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and runs[-1][-1] == number - 1:

@@ -1,7 +1,7 @@
 """Pieces of lines on pages → lines of text in reading order: columns, tables, paragraphs, headings, running heads.
 
-A PDF says where letters stand and nothing else. What is guessed here decides the order of the text, what is one
-paragraph and what a heading; no letter is added but the " | " between cells, none lost but hyphens at line ends.
+A PDF stores where letters are on the page, and no structure. This module guesses the order of the text, its paragraphs
+and its headings. It adds no characters except the " | " between cells, and drops none except hyphens at line ends.
 """
 
 import itertools
@@ -18,28 +18,28 @@ from qa.formats.blocks import Line
 from qa.formats.plain import ITEM, starts_item
 from qa.schema import Kind
 
-EDGE_ROWS = 3  # at the top and bottom of a page that may be running heads
-HEADING_SIZE = 1.12  # times the size of most text
+EDGE_ROWS = 3  # rows at the top and at the bottom of a page that can be running heads
+HEADING_SIZE = 1.12  # a heading is at least this many times as large as most text
 HEADING_CHARS = 150
-COLUMN_CHARS = 20  # lines of prose are longer, cells of tables mostly shorter
+COLUMN_CHARS = 20  # lines of prose are longer; cells of tables are mostly shorter
 COLUMN_ROWS = 3
-MAX_PIECES = 2000  # of a page whose columns are looked for
-MAX_GUTTERS = 8  # looked at, those that least crosses
-MAX_CELLS = 100  # of a row whose cells are put under the header's
-TAIL_CHARS = 200  # of a paragraph tell how it ends
-PARAGRAPH_CHARS = 10_000  # a longer one is none: work on it grows with its square
+MAX_PIECES = 2000  # columns are not looked for in a page with more pieces
+MAX_GUTTERS = 8  # candidates that are examined: those that the fewest pieces cross
+MAX_CELLS = 100  # the cells of a longer row are not aligned with the header's
+TAIL_CHARS = 200  # the end of a paragraph, which shows whether it is complete
+PARAGRAPH_CHARS = 10_000  # a paragraph is cut there: the work grows with the square of its length
 
 _SOFT = "\xad"
 _MARK = re.compile(r"(?:[•◦▪●○■–—*\uf0b7\uf0a7-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)])\Z")
 _END = re.compile(r"[.!?:;…。！？][\"'”’»)\]]*\Z")
 _HYPHEN = re.compile(r"[^\W_]-\Z")
-_LEADERS = re.compile(r"(?:\.[ ]?){4,}[ ]*\S{1,6}\Z")  # a line of a table of contents
+_LEADERS = re.compile(r"(?:\.[ ]?){4,}[ ]*\S{1,6}\Z")  # the dots and page number in a table of contents
 _NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Words that stand side by side, in points from the top left corner of the page."""
+    """Words side by side on one line. The coordinates are in points from the top left corner of the page."""
 
     text: str
     left: float
@@ -62,16 +62,16 @@ _Row = list[Piece]
 
 @dataclass(frozen=True, slots=True)
 class _Type:
-    """How the document is set."""
+    """The typography of the document."""
 
-    size: float  # of most text
-    gap: float  # between lines of a paragraph
-    levels: dict[float, int]  # of headings, by size
-    hyphenated: frozenset[str]  # words that have a hyphen inside a line
+    size: float  # height of most text
+    gap: float  # vertical distance between the lines of a paragraph
+    levels: dict[float, int]  # size of text → level of a heading
+    hyphenated: frozenset[str]  # words with a hyphen that stand within a line
 
 
 def page_lines(pages: Sequence[Sequence[Piece]]) -> list[Line]:
-    """All text of the pages; running heads and page numbers are of kind "rule"."""
+    """All text of the pages in reading order; running heads and page numbers have the kind "rule"."""
     all_rows = [_rows(page) for page in pages]
     edges = _edges(all_rows)
     bodies = [[row for row in rows if id(row) not in edges] for rows in all_rows]
@@ -94,15 +94,15 @@ def page_lines(pages: Sequence[Sequence[Piece]]) -> list[Line]:
 
 
 def _rows(pieces: Sequence[Piece]) -> list[_Row]:
-    """The pieces by base line, from top to bottom; lone bullets and numbers joined to what they mark."""
+    """The pieces grouped by base line, from top to bottom; a lone bullet or number is joined to the text it marks."""
     rows: list[_Row] = []
-    for piece in sorted(pieces, key=lambda one: (one.middle, one.left)):
+    for piece in sorted(pieces, key=lambda piece: (piece.middle, piece.left)):
         row = rows[-1] if rows else None
         if row and abs(piece.middle - row[0].middle) < min(piece.height, row[0].height) / 2:
             row.append(piece)
         else:
             rows.append([piece])
-    return [_with_marks(sorted(row, key=lambda one: one.left)) for row in rows]
+    return [_with_marks(sorted(row, key=lambda piece: piece.left)) for row in rows]
 
 
 def _with_marks(row: _Row) -> _Row:
@@ -118,7 +118,10 @@ def _joined(row: _Row) -> str:
 
 
 def _edges(pages: Sequence[Sequence[_Row]]) -> set[int]:
-    """The ids of rows at the top or bottom of a page that stand on others too, but for a number that counts pages."""
+    """The `id()`s of the running heads: rows at the top or bottom of a page that are repeated on other pages.
+
+    A page number may differ in them.
+    """
     found: dict[tuple[bool, str], list[tuple[int, _Row]]] = {}
     for number, rows in enumerate(pages):
         near = [(True, row) for row in rows[:EDGE_ROWS]] + [(False, row) for row in rows[-EDGE_ROWS:]]
@@ -134,14 +137,14 @@ def _edges(pages: Sequence[Sequence[_Row]]) -> set[int]:
         for _, row in places
     }
     kept: set[int] = set()
-    for rows in pages:  # between running heads and the edge of the page is nothing else
+    for rows in pages:  # nothing else stands between a running head and the edge of the page
         for run in (rows[:EDGE_ROWS], rows[: -EDGE_ROWS - 1 : -1]):
             kept |= set(itertools.takewhile(edges.__contains__, map(id, run)))
     return kept if any(id(row) not in kept for rows in pages for row in rows) else set()
 
 
 def _counted(text: str, page: int) -> Iterator[str]:
-    """The text with each number in turn written as how far it is ahead of the page's."""
+    """The text with each of its numbers in turn replaced by its difference from the page's number."""
     for match in itertools.islice(_NUMBER.finditer(text), 4):
         if len(match[0]) < 6:
             yield f"{text[: match.start()]}\0{int(match[0]) - page}\0{text[match.end() :]}"
@@ -156,19 +159,22 @@ def _same_place(rows: Sequence[_Row]) -> bool:
 
 
 def _columns(pieces: Sequence[Piece]) -> list[list[_Row]]:
-    """The rows of each column in reading order; what crosses columns parts what is above from what is below."""
+    """The rows of each column in reading order.
+
+    A piece that crosses the columns, such as a title, separates the columns above it from those below it.
+    """
     gutter = _gutter(pieces) if len(pieces) <= MAX_PIECES else None
     if gutter is None:
         return [_rows(pieces)] if pieces else []
-    left = [one for one in pieces if one.right <= gutter]
-    right = [one for one in pieces if one.left >= gutter]
-    crossing = sorted((one for one in pieces if one.left < gutter < one.right), key=lambda one: one.middle)
+    left = [piece for piece in pieces if piece.right <= gutter]
+    right = [piece for piece in pieces if piece.left >= gutter]
+    crossing = sorted((piece for piece in pieces if piece.left < gutter < piece.right), key=lambda piece: piece.middle)
     columns: list[list[_Row]] = []
-    above: list[Piece] = []  # crossing pieces that nothing parts so far
+    above: list[Piece] = []  # crossing pieces since the last columns
     start = float("-inf")
     for piece in [*crossing, None]:
         end = piece.middle if piece else float("inf")
-        sides = [[one for one in side if start <= one.middle < end] for side in (left, right)]
+        sides = [[member for member in side if start <= member.middle < end] for side in (left, right)]
         if any(sides) and above:
             columns.append(_rows(above))
             above = []
@@ -180,33 +186,33 @@ def _columns(pieces: Sequence[Piece]) -> list[list[_Row]]:
 
 
 def _gutter(pieces: Sequence[Piece]) -> float | None:
-    """Where a vertical gap parts two columns of prose, crossed by less than a third of the pieces; else None."""
-    lefts, rights = sorted(one.left for one in pieces), sorted(one.right for one in pieces)
+    """The x of a vertical gap between two columns of prose that fewer than a third of the pieces cross, else None."""
+    lefts, rights = sorted(piece.left for piece in pieces), sorted(piece.right for piece in pieces)
     crossed = {edge: bisect_right(lefts, edge) - bisect_right(rights, edge) for edge in rights}
     likely = sorted((count, edge) for edge, count in crossed.items() if 3 * count < len(pieces))
     best: tuple[int, float, float] | None = None
     for crossing, edge in likely[:MAX_GUTTERS]:
-        left = [one for one in pieces if one.right <= edge]
-        right = [one for one in pieces if one.left > edge]
+        left = [piece for piece in pieces if piece.right <= edge]
+        right = [piece for piece in pieces if piece.left > edge]
         if not (_is_prose(left) and _is_prose(right)):
             continue
-        width = min(one.left for one in right) - edge
-        low = min(max(one.bottom for one in side) for side in (left, right))
-        high = max(min(one.top for one in side) for side in (left, right))
+        width = min(piece.left for piece in right) - edge
+        low = min(max(piece.bottom for piece in side) for side in (left, right))
+        high = max(min(piece.top for piece in side) for side in (left, right))
         if width >= 5 and low - high >= 2 * left[0].height:
             best = min(best or (crossing, -width, edge), (crossing, -width, edge))
     return best[2] - best[1] / 2 if best else None
 
 
 def _is_prose(pieces: Sequence[Piece]) -> bool:
-    """Whether most of the text is in lines that run from one side to the other, as in columns and not in tables."""
+    """Whether most of the text is in lines as wide as the column. That is so in prose, and not in tables."""
     if not pieces:
         return False
-    width = max(one.right for one in pieces) - min(one.left for one in pieces)
-    full = [len(one.text) for one in pieces if one.right - one.left > 0.7 * width]
+    width = max(piece.right for piece in pieces) - min(piece.left for piece in pieces)
+    full = [len(piece.text) for piece in pieces if piece.right - piece.left > 0.7 * width]
     return (
         len(full) >= COLUMN_ROWS
-        and 2 * sum(full) > sum(len(one.text) for one in pieces)
+        and 2 * sum(full) > sum(len(piece.text) for piece in pieces)
         and statistics.median(full) >= COLUMN_CHARS
     )
 
@@ -223,12 +229,12 @@ def _type(rows: Sequence[_Row]) -> _Type:
         after[0].top - row[0].bottom for row, after in itertools.pairwise(rows) if _size(row) == _size(after) == size
     ]
     near = [gap for gap in gaps if -size < gap < size]
-    larger = sorted((one for one in sizes if one > HEADING_SIZE * size), reverse=True)
+    larger = sorted((other for other in sizes if other > HEADING_SIZE * size), reverse=True)
     words = (word for row in rows for piece in row for word in re.findall(r"[^\W\d_]+-[^\W\d_]+", piece.text))
     return _Type(
         size=size,
         gap=statistics.median_low(near) if near else 0.0,
-        levels={one: min(level, 6) for level, one in enumerate(larger, 1)},
+        levels={other: min(level, 6) for level, other in enumerate(larger, 1)},
         hyphenated=frozenset(word.lower() for word in words),
     )
 
@@ -238,7 +244,7 @@ def _size(row: _Row) -> float:
 
 
 def _column_lines(rows: Sequence[_Row], page: int, set_in: _Type) -> Iterator[Line]:
-    """Tables (neighbouring rows of several pieces) as rows, the rest as paragraphs."""
+    """The lines of a column: neighbouring rows of several pieces are a table, the others are paragraphs."""
     for is_table, run in _runs(rows):
         if is_table:
             yield from (Line(text, "row", page=page, apart=at == 0) for at, text in enumerate(_table(run)))
@@ -247,7 +253,10 @@ def _column_lines(rows: Sequence[_Row], page: int, set_in: _Type) -> Iterator[Li
 
 
 def _runs(rows: Sequence[_Row]) -> Iterator[tuple[bool, list[_Row]]]:
-    """Tables and what is between them. A row of one piece under a later cell goes on with that cell."""
+    """(is a table, rows) for each table and for the rows between tables.
+
+    A row of one piece that stands under a cell, other than the first, continues that cell.
+    """
     tables = [len(row) > 1 for row in rows]
     for at, row in enumerate(rows):
         if at and tables[at - 1] and not tables[at] and _is_continuation(row, rows[at - 1]):
@@ -259,7 +268,7 @@ def _runs(rows: Sequence[_Row]) -> Iterator[tuple[bool, list[_Row]]]:
 
 
 def _parted(rows: Sequence[_Row]) -> Iterator[list[_Row]]:
-    """One table below the other: between them is more room than between rows."""
+    """Cut at each gap that is wider than usual: there a table ends and the next one begins."""
     gaps = [after[0].top - row[0].bottom for row, after in itertools.pairwise(rows)]
     usual = statistics.median_low(gaps) if gaps else 0.0
     part = [rows[0]]
@@ -273,18 +282,18 @@ def _parted(rows: Sequence[_Row]) -> Iterator[list[_Row]]:
 
 def _is_continuation(row: _Row, before: _Row) -> bool:
     close = row[0].top - before[0].bottom < row[0].height / 2
-    return close and row[0].left > before[0].right and any(abs(row[0].left - one.left) < 3 for one in before[1:])
+    return close and row[0].left > before[0].right and any(abs(row[0].left - cell.left) < 3 for cell in before[1:])
 
 
 def _table(rows: Sequence[_Row]) -> Iterator[str]:
-    """Each row's cells joined by " | "; a cell missing under the header's stays empty."""
+    """Each row with its cells joined by " | "; when a row has no cell under one of the header's, it stays empty."""
     cells: list[_Row] = []
     for row in rows:
         if cells and len(cells[-1]) <= MAX_CELLS and _is_continuation(row, cells[-1]):
             for piece in row:
                 at = min(range(len(cells[-1])), key=lambda n: abs(cells[-1][n].left - piece.left))
-                one = cells[-1][at]
-                cells[-1][at] = replace(one, text=f"{one.text} {piece.text}", bottom=piece.bottom)
+                cell = cells[-1][at]
+                cells[-1][at] = replace(cell, text=f"{cell.text} {piece.text}", bottom=piece.bottom)
         else:
             cells.append(list(row))
     header = cells[0]
@@ -301,7 +310,7 @@ def _table(rows: Sequence[_Row]) -> Iterator[str]:
 
 
 def _apart(one: Piece, other: Piece) -> float:
-    """How far two pieces are from standing one above the other."""
+    """The horizontal distance of two pieces; of overlapping ones a small number that grows with that of their edges."""
     gap = max(one.left - other.right, other.left - one.right)
     return gap if gap > 0 else min(abs(one.left - other.left), abs(one.right - other.right)) / 1000
 
@@ -355,7 +364,10 @@ def _line(text: str, run: list[_Row], page: int, set_in: _Type) -> Line:
 
 
 def _append(text: str, words: str, set_in: _Type) -> str:
-    """The text with the next line; a word that the line end parts becomes whole, without its hyphen if it has none."""
+    """The text with the next line. A word that was hyphenated at the line end is joined.
+
+    Its hyphen is dropped unless the word is also written with it elsewhere, or is part of a name or number.
+    """
     if not text.endswith(_SOFT) and not _HYPHEN.search(text):
         return f"{text} {words}"
     first = text[:-1]
@@ -363,16 +375,16 @@ def _append(text: str, words: str, set_in: _Type) -> str:
     if broken[0] and broken[1] and broken[1][0][0].islower():
         known = f"{broken[0][0]}-{broken[1][0]}".lower() in set_in.hyphenated
         return f"{first}-{words}" if known else first + words
-    return f"{first}-{words}"  # of a name or of numbers
+    return f"{first}-{words}"  # in a name or between numbers
 
 
 def _continued(lines: Sequence[Line], set_in: _Type) -> list[Line]:
-    """Paragraphs that go on in the next column made whole, and sentences that go on on the next page.
+    """Join paragraphs that continue in the next column, and sentences that continue on the next page.
 
-    Such a sentence is of the page that it begins on, what follows of its own.
+    Such a sentence belongs to the page on which it begins; the rest of the paragraph belongs to the next page.
     """
     whole: list[Line] = []
-    last: int | None = None  # of the last paragraph; only running heads behind it
+    last: int | None = None  # index of the last paragraph, when only running heads follow it
     for line in lines:
         if last is not None and line.kind == "text" and _goes_on(whole[last].text, line.text):
             end = len(line.text) if line.page == whole[last].page else _sentence_end(line.text)
@@ -387,7 +399,7 @@ def _continued(lines: Sequence[Line], set_in: _Type) -> list[Line]:
 
 
 def _sentence_end(text: str) -> int:
-    """Where the first sentence ends, as `qa.chunks` will find it."""
+    """Where the first sentence ends. `qa.chunks` will find the same end."""
     ends = (end for _, end in nupunkt.sentence_spans(text))
     return next((end for end in ends if not text[end:].lstrip()[:1].islower()), len(text))
 

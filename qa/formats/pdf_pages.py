@@ -1,11 +1,11 @@
-"""PDF on stdin → a line of JSON a page on stdout, run as a process of its own by `qa.formats.pdf`.
+"""Reads a PDF in a separate process, which `qa.formats.pdf` starts: the file on stdin, a line of JSON a page on stdout.
 
-A hostile PDF can make any PDF library crash, or take hours and all memory: here that ends this process only, at its
-limits. Imports nothing of the package, so that it starts in a fraction of a second.
+A hostile PDF can make any PDF library crash, or use hours and all memory. Here that ends only this process. It imports
+nothing of the package, so that it starts in a fraction of a second.
 
-First line: {"pages", "title"} or {"problem"}. Then each page's pieces of lines in the order of the file:
-[text, left, top, right, bottom], in points from the top left corner as the page is shown; null for a page that has no
-text but a picture.
+The first line is {"pages": …, "title": …} or {"problem": …}. Then each page is the list of its pieces of lines, in the
+order of the file: [text, left, top, right, bottom], in points from the top left corner of the page as it is shown. A
+page with a picture and no text is null.
 """
 
 import contextlib
@@ -18,18 +18,18 @@ from collections.abc import Iterator
 from typing import Any
 
 PASSWORD = 4  # FPDF_ERR_PASSWORD
-DEPTH = 8  # levels of objects in which a picture is looked for: those of the page, of its forms, of theirs …
-DESCENT = 0.2  # of a letter's size, how far its cell reaches below the base line
-MAX_OBJECTS = 10_000  # among which it is looked for; a page of more is a drawing, a picture too
+DEPTH = 8  # levels of nested objects (forms within forms) in which a picture is looked for
+DESCENT = 0.2  # how far a letter's cell reaches below the base line, as a share of its size
+MAX_OBJECTS = 10_000  # in which a picture is looked for; a page with more objects is a drawing and counts as one
 
-# U+0002 and U+FFFE are what the library says where it joins a word that a line end parts.
+# The library writes U+0002 or U+FFFE where it joins a word that was hyphenated at a line end.
 _WORD = re.compile(r"(?P<letters>[^\s\x00-\x20\ufffe]+)(?P<hyphen>[\x02\ufffe])?")
 
 _Word = tuple[str, float, float, float, float]
 
 
 def main(max_pages: int, max_chars: int, max_pieces: int, cpu_s: int, memory: int) -> None:
-    """Read the PDF within the limits: pages, characters, pieces, seconds of processor time, bytes of memory."""
+    """Read the PDF on stdin within these limits; `memory` is in bytes and does not include the file itself."""
     data = sys.stdin.buffer.read()
     limit(cpu_s, memory + 4 * len(data))
     import pypdfium2
@@ -58,10 +58,10 @@ def main(max_pages: int, max_chars: int, max_pieces: int, cpu_s: int, memory: in
 
 
 def limit(cpu_s: int, memory: int) -> None:
-    """End this process beyond so many seconds of processor time, and refuse it more bytes of memory."""
+    """Limit this process to so many seconds of processor time and bytes of memory."""
     try:
         import resource
-    except ImportError:  # Windows: the parent's clock is the only limit
+    except ImportError:  # Windows: only the time limit of the parent process applies
         return
     for what, wanted in (
         (resource.RLIMIT_CPU, cpu_s),
@@ -69,9 +69,9 @@ def limit(cpu_s: int, memory: int) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         with contextlib.suppress(ValueError, OSError):
-            hard = resource.getrlimit(what)[1]  # where it is lower nobody may raise it
-            most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-            resource.setrlimit(what, (most, most))
+            hard = resource.getrlimit(what)[1]  # the process may not raise this limit
+            allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(what, (allowed, allowed))
 
 
 def _say(what: Any) -> None:
@@ -87,16 +87,16 @@ def page_words(page: Any) -> Iterator[_Word]:
     box, matrix, x, y = pdfium.FS_RECTF(), pdfium.FS_MATRIX(), ctypes.c_double(), ctypes.c_double()
 
     def corners(index: int) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom of a character's cell; the library does not turn them with the page."""
+        """Left, top, right, bottom of a character's cell on the turned page; the library's boxes are not turned."""
         if not pdfium.FPDFText_GetLooseCharBox(text, index, ctypes.byref(box)):
             return 0.0, 0.0, 0.0, 0.0
         left, right, low, high = box.left, box.right, box.bottom, box.top
-        # Some fonts do not say how high they are, and the box is that of the ink, another for each letter.
+        # Some fonts do not state their height; then the box is that of the ink, which differs from letter to letter.
         pdfium.FPDFText_GetMatrix(text, index, matrix)
         pdfium.FPDFText_GetCharOrigin(text, index, x, y)
         upright = abs(matrix.c) < abs(matrix.d)
         size = pdfium.FPDFText_GetFontSize(text, index) * (matrix.d if upright else matrix.c)
-        # In fonts made of pictures it may be in any unit.
+        # In fonts made of pictures the size can be in any unit, so it is used only when it is plausible.
         reach = high - low if upright else right - left
         is_meant = 0.5 * reach < abs(size) < 5 * max(high - low, right - left)
         if is_meant and upright:
@@ -116,7 +116,7 @@ def page_words(page: Any) -> Iterator[_Word]:
         one = corners(first)
         other = one if first == last else corners(last)
         letters = match["letters"].encode("utf-16", "surrogatepass").decode("utf-16", "ignore")
-        if not letters:  # halves of characters
+        if not letters:  # only lone surrogates
             continue
         yield (
             letters + ("\xad" if match["hyphen"] else ""),
@@ -131,26 +131,26 @@ def page_words(page: Any) -> Iterator[_Word]:
 def _has_picture(page: Any) -> bool:
     import pypdfium2.raw as pdfium
 
-    for number, one in enumerate(page.get_objects(max_depth=DEPTH)):
-        if one.type == pdfium.FPDF_PAGEOBJ_IMAGE or number == MAX_OBJECTS:
+    for number, found in enumerate(page.get_objects(max_depth=DEPTH)):
+        if found.type == pdfium.FPDF_PAGEOBJ_IMAGE or number == MAX_OBJECTS:
             return True
     return False
 
 
 def _characters(text: Any) -> str:
-    """A sign for each of the page's characters, in their order; of what is beyond 16 bits, two."""
+    """The page's characters in the library's order, one UTF-16 code unit for each index."""
     import pypdfium2.raw as pdfium
 
     count = pdfium.FPDFText_CountChars(text)
     buffer = (ctypes.c_ushort * (count + 1))()
     if pdfium.FPDFText_GetText(text, 0, count, buffer) == count + 1:
         return "".join(map(chr, buffer[:count]))
-    # Some characters have no sign or two: which, only a call for each of them tells.
+    # Some indexes stand for no code unit or for two. Only a call for each index shows which.
     return "".join(chr(min(pdfium.FPDFText_GetUnicode(text, index), 0xFFFF)) for index in range(count))
 
 
 def _pieces(words: Iterator[_Word]) -> Iterator[_Word]:
-    """Neighbouring words on one line as one, up to a gap as wide as a line is high: there a column or cell ends."""
+    """Join neighbouring words of a line. At a gap as wide as the line is high, a column or cell ends."""
     current: _Word | None = None
     for word in words:
         if current is not None and _is_next(current, word):
@@ -173,7 +173,7 @@ def _pieces(words: Iterator[_Word]) -> Iterator[_Word]:
 def _is_next(piece: _Word, word: _Word) -> bool:
     height = max(1.0, min(piece[4] - piece[2], word[4] - word[2]))
     middle = (word[2] + word[4]) / 2
-    gap = max(word[1] - piece[3], piece[1] - word[3])  # on the right, or on the left in scripts that run so
+    gap = max(word[1] - piece[3], piece[1] - word[3])  # on the right; on the left in scripts written right to left
     return piece[2] < middle < piece[4] and -height / 2 < gap < height and not piece[0].endswith("\xad")
 
 

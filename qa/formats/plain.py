@@ -1,4 +1,7 @@
-"""Plain text → blocks: paragraphs, list items and tabbed rows; a line break is soft only where the text is wrapped."""
+"""Plain text → blocks: paragraphs, list items and rows of cells separated by tabs.
+
+A line break is "soft" when a word wrap made it: the paragraph goes on in the next line.
+"""
 
 import re
 from collections.abc import Iterator
@@ -6,15 +9,15 @@ from collections.abc import Iterator
 from qa.formats.blocks import Extract, bounded, tight
 from qa.schema import Block, Kind
 
-WRAP_CHARS = range(30, 121)  # a paragraph whose longest line is outside is not hard-wrapped
+WRAP_CHARS = range(30, 121)  # a paragraph is wrapped only if the length of its longest line lies in this range
 
 LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 ITEM = re.compile(r"[ \t]*(?:[-*+•‣–—]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)])[ \t]+\S")
-_INITIAL = re.compile(r"[ \t]*(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})\.")  # an item's mark, or a sentence that goes on
+_INITIAL = re.compile(r"[ \t]*(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})\.")  # marks an item, or continues a sentence
 
 
 def read_plain(text: str) -> Extract:
-    """Paragraphs end at blank lines; inside one, a line break is soft only where the text is hard-wrapped."""
+    """Read plain text: a blank line ends a paragraph; line breaks inside a wrapped paragraph are soft."""
     return Extract(text, tuple(plain_blocks(text, 0, len(text))))
 
 
@@ -30,9 +33,9 @@ def plain_blocks(text: str, start: int, end: int) -> Iterator[Block]:
 
 
 def _unwrap(text: str, lines: list[tuple[int, int]]) -> Iterator[Block]:
-    """One block per run of lines that a word wrap, or a person who wraps by hand, has broken."""
+    """One block for each run of lines with soft line breaks between them; `lines` are those of one paragraph."""
     pieces = [text[start:end].rstrip() for start, end in lines]
-    # A word alone on its line, such as a long address, says nothing about the width.
+    # A line of a single word, such as a long address, does not count for the width.
     width = max((len(piece) for piece in pieces if " " in piece.strip() or not piece.isascii()), default=0)
     run_start: int | None = None
     for number, (start, end) in enumerate(lines):
@@ -46,7 +49,7 @@ def _unwrap(text: str, lines: list[tuple[int, int]]) -> Iterator[Block]:
 
 
 def _goes_on(run: str, line: str, upcoming: str, width: int) -> bool:
-    """Whether the line break behind `line`, the last of `run`, is soft in a paragraph `width` characters wide."""
+    """Whether the line break after `line`, the last line of `run`, is soft in a paragraph `width` characters wide."""
     if "\t" in upcoming.strip() or starts_item(run, upcoming):
         return False
     word = upcoming.split(maxsplit=1)[0]
@@ -55,7 +58,7 @@ def _goes_on(run: str, line: str, upcoming: str, width: int) -> bool:
 
 
 def starts_item(run: str, upcoming: str) -> bool:
-    """Whether a line is a new list item, and not a sentence that goes on with an initial or a number and full stop."""
+    """Whether the line `upcoming` starts a list item; else it may continue a sentence with an initial ("J. Smith")."""
     if not ITEM.match(upcoming):
         return False
     return (

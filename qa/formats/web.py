@@ -1,4 +1,4 @@
-"""A web page → blocks: its visible text; navigation, scripts and hidden parts left out."""
+"""Web pages → blocks of their visible text. Left out: navigation, scripts, hidden parts."""
 
 import itertools
 import re
@@ -17,10 +17,10 @@ HTML_DATE_NAMES = (
 
 _HTML_ATTRIBUTES = frozenset(
     "aria-hidden content hidden itemprop name open property role style".split()
-)  # a page may hold millions of others
+)  # the only ones that are kept: a page can hold millions of others
 
 _Event = tuple[str, Any]
-"""(tag, its attributes that count) where an element starts, (tag, None) where it ends, ("", text) for text."""
+"""(tag, its kept attributes) where an element starts, (tag, None) where it ends, ("", text) for text."""
 
 _HTML_BLOCKS = frozenset(
     "address article aside blockquote body br caption center dd details dir div dl dt fieldset figcaption figure footer"
@@ -30,12 +30,12 @@ _HTML_BLOCKS = frozenset(
 _HTML_SKIPPED = frozenset(
     "button canvas datalist embed head iframe nav noscript object script select style svg template textarea".split()
 )
-_HTML_INHERITING = frozenset("article center div main p section".split())  # of an item, they are the item
+_HTML_INHERITING = frozenset("article center div main p section".split())  # have the kind of the block around them
 _SUPERSCRIPT = dict(zip("0123456789+-−=()ni", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿⁱ", strict=True))
 
 
 def read_html(text: str) -> Extract:
-    """A page's visible text, one block after the other; navigation, scripts and hidden parts left out."""
+    """Read the visible text of a page; its title is the first heading, else the `title` element."""
     events = _html_events(text)
     lines = _html_lines(events)
     content, blocks = assemble(lines)
@@ -59,7 +59,10 @@ def page_lines(text: str) -> list[Line]:
 
 
 class _Events:
-    """lxml's parser target: the page as a flat list. A tree ends, and loses what follows, 2,048 elements deep."""
+    """A parser target for lxml that gathers the page as a flat list.
+
+    lxml's tree would lose everything nested more than 2,048 elements deep.
+    """
 
     def __init__(self) -> None:
         self._events: list[_Event] = []
@@ -67,7 +70,7 @@ class _Events:
 
     def start(self, tag: str, attributes: Any) -> None:
         self._depth += 1
-        if self._depth > MAX_DEPTH:  # the parser looks through all open elements at every tag
+        if self._depth > MAX_DEPTH:  # at every tag, the parser searches all open elements
             raise DocumentError(f"is nested more than {MAX_DEPTH:,} elements deep")
         self._add(tag, {name: value for name, value in attributes.items() if name in _HTML_ATTRIBUTES})
 
@@ -76,7 +79,7 @@ class _Events:
         self._add(tag, None)
 
     def data(self, text: str) -> None:
-        self._pieces += text.count("\n")  # of preformatted text each line is a block
+        self._pieces += text.count("\n")  # each line of preformatted text is a block
         self._add("", text)
 
     def _add(self, tag: str, what: Any) -> None:
@@ -89,8 +92,8 @@ class _Events:
 
 
 def _html_events(text: str) -> list[_Event]:
-    """The page's elements, each started and ended, and its text; comments left out. Raises DocumentError."""
-    import lxml.etree  # late: only folders with web pages pay for it
+    """The start and end of each element, and the text between them, without comments. Raises DocumentError."""
+    import lxml.etree  # imported late: it takes time, and only folders with web pages need it
 
     target: Any = _Events()
     parser = lxml.etree.HTMLParser(target=target, encoding="utf-8", huge_tree=True, no_network=True)
@@ -106,9 +109,9 @@ def _html_title(events: list[_Event]) -> str | None:
 
 
 def _html_layout(events: list[_Event]) -> set[int]:
-    """Which events start a table row that lays out the page: it holds a table, or more than ROW_CHARS."""
+    """The events that start a table row used for layout: it holds a table, or more than ROW_CHARS characters."""
     layout: set[int] = set()
-    rows: list[tuple[int, int]] = []  # open ones: the event, and how many characters stood before it
+    rows: list[tuple[int, int]] = []  # the open rows: number of the event, and how many characters precede it
     chars = 0
     for number, (tag, what) in enumerate(events):
         if not tag:
@@ -127,7 +130,7 @@ def _html_lines(events: list[_Event]) -> list[Line]:
     """Every block that a reader of the page would see, in order."""
     page = _Page()
     layout = _html_layout(events)
-    skipping = 0  # elements open, from one that is left out inwards
+    skipping = 0  # how many elements are open inside a left-out element, that element included
     for number, (tag, what) in enumerate(events):
         if skipping:
             skipping += 0 if not tag else 1 if what is not None else -1
@@ -149,19 +152,19 @@ class _Page:
     def __init__(self) -> None:
         self.lines: list[Line] = []
         self._inline: list[str] = []
-        self._open: list[tuple[Kind, int]] = [("text", 0)]  # the blocks around
-        self._unmarked = False  # the list item has not had its mark
-        self._new_table = False  # whose first row is still to come
+        self._open: list[tuple[Kind, int]] = [("text", 0)]  # kind and level of the enclosing blocks
+        self._unmarked = False  # the current list item has not got its "- " yet
+        self._new_table = False  # a table has started and its first row is still to come
         self._superscripts: list[int] = []
 
     def add_text(self, text: str) -> None:
-        """Text as it stands in the source; its line breaks mean nothing outside of preformatted text."""
+        """Add text of the page's source. Its line breaks are spaces, except in preformatted text."""
         self._inline.append(text if self._open[-1][0] == "code" else re.sub(r"\s+", " ", text.replace("\xad", "")))
 
     def leaves_out(self, tag: str, attributes: dict[str, str]) -> bool:
-        """Whether an element about to start is not for readers; what stands around it is no longer one word."""
+        """Whether the element that starts here is left out. Left-out elements separate the words around them."""
         kind = self._open[-1][0]
-        if tag in _HTML_SKIPPED and not (tag == "button" and kind == "heading"):  # headings that open and close
+        if tag in _HTML_SKIPPED and not (tag == "button" and kind == "heading"):  # headings that fold
             if tag == "nav" and kind != "row":
                 self.flush()
             elif tag not in ("script", "style", "template"):
@@ -202,7 +205,7 @@ class _Page:
             self._unmarked = False
 
     def flush(self) -> None:
-        """What has been gathered becomes lines of the innermost block's kind."""
+        """Make lines of the gathered text; they have the kind of the innermost open block."""
         content = "".join(self._inline)
         self._inline.clear()
         kind, level = self._open[-1]
@@ -211,19 +214,19 @@ class _Page:
             return
         content = "\n".join(" ".join(line.split()) for line in content.split("\n"))
         if kind in ("row", "heading"):
-            content = content.removeprefix("| ")  # that of the first cell
+            content = content.removeprefix("| ")  # written before the first cell
             if content.strip(" |"):
                 self.lines.append(Line(content, kind, level, apart=(self._new_table and kind == "row") or None))
                 self._new_table = self._new_table and kind != "row"
             return
-        for block in plain_blocks(content, 0, len(content)):  # lines broken by hand, or by a mail program
+        for block in plain_blocks(content, 0, len(content)):  # its lines may be wrapped by hand, or by a mail program
             mark = "- " if kind == "item" and self._unmarked else ""
             self._unmarked = self._unmarked and kind != "item"
             kept = block.kind if kind == "text" else kind
             self.lines.append(Line(mark + content[block.start : block.end], kept, level))
 
     def _raise_digits(self, start: int) -> None:
-        """10<sup>2</sup> is 10², not 102."""
+        """Write digits in a `sup` element as raised digits: 10<sup>2</sup> is 10², not 102."""
         raised = "".join(self._inline[start:]).strip()
         if raised and all(sign in _SUPERSCRIPT for sign in raised):
             self._inline[start:] = ["".join(_SUPERSCRIPT[sign] for sign in raised)]
@@ -241,7 +244,7 @@ def _is_hidden(tag: str, attributes: dict[str, str]) -> bool:
     style = attributes.get("style", "").replace(" ", "").lower()
     return (
         "hidden" in attributes
-        # Said of an icon it means a picture; said of a whole part, that a dialog was open above what is to be read.
+        # On an icon, the attribute marks a picture. On a block, it only means that a dialog was open when it was saved.
         or (attributes.get("aria-hidden") == "true" and tag not in _HTML_BLOCKS)
         or (tag == "dialog" and "open" not in attributes)
         or attributes.get("role") == "navigation"

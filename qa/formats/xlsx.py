@@ -1,4 +1,7 @@
-"""Workbooks → a heading a sheet and its rows, values as Excel shows them. Left out: hidden sheets, charts, comments."""
+"""Excel workbooks → for each sheet a heading and its rows, with values as Excel shows them.
+
+Left out: hidden sheets, charts, comments.
+"""
 
 import io
 import re
@@ -9,8 +12,8 @@ from qa.errors import DocumentError
 from qa.formats.blocks import MAX_CHARS, NAME_CHARS, Extract, Line, assemble, stated_title, table_lines
 from qa.formats.numbers import shown
 
-MAX_ROWS = 1_048_576  # of a sheet, which is Excel's own limit; a file may name rows beyond
-MAX_CELLS = 50_000_000  # empty ones included
+MAX_ROWS = 1_048_576  # of a sheet; Excel's own limit, but a file can name rows beyond it
+MAX_CELLS = 50_000_000  # of a sheet, empty cells included
 
 _PLAIN_NAME = re.compile(r"[^\W\d]+ ?\d+")  # Sheet1, Tabelle 1
 
@@ -48,8 +51,8 @@ def _sheet(sheet: Any, max_chars: int) -> Iterator[Line]:
 
 
 def _tables(sheet: Any, max_chars: int) -> Iterator[list[tuple[int, list[str]]]]:
-    """The sheet's rows with their numbers, parted by empty rows. Empty columns on the left are left out."""
-    sheet.reset_dimensions()  # programs write wrong ones
+    """The sheet's tables: rows with their numbers. An empty row ends a table; empty columns on the left are dropped."""
+    sheet.reset_dimensions()  # some programs write wrong dimensions
     table: list[tuple[int, list[str]]] = []
     cells = chars = 0
     for number, row in enumerate(sheet.iter_rows(), 1):
@@ -57,7 +60,7 @@ def _tables(sheet: Any, max_chars: int) -> Iterator[list[tuple[int, list[str]]]]
         if number > MAX_ROWS or cells > MAX_CELLS:
             raise DocumentError(f"has more than {MAX_ROWS:,} rows in a sheet or {MAX_CELLS:,} cells; split it")
         values = [shown(cell.value, cell.number_format) if cell.value is not None else "" for cell in row]
-        chars += sum(map(len, values))  # a text that is kept once may be shown in every cell
+        chars += sum(map(len, values))  # counted here, because a text stored once can be shown in every cell
         if chars > max_chars:
             raise DocumentError(f"holds more than {max_chars:,} characters; split it")
         while values and not values[-1].strip():
