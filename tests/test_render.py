@@ -126,7 +126,6 @@ def hostile_pages(payload: str) -> list[str]:
         render_thread(None, {}, pending=Pending(payload, payload), error=payload, about=payload),
         render_starters([payload]),
         render_filter([payload]),
-        render_filter([payload, payload]),
         render_source(placed, 1, 2, 0, around),
         render_source(one, 1, 2, 0, None),
         render_conversations([Summary(id="a" * 32, title=payload, updated=NOON, turns=1)], "", payload),
