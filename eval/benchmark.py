@@ -7,7 +7,8 @@ question has an answer and a confidence; what a threshold would refuse is worked
 import json
 import random
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -18,6 +19,7 @@ from eval.metrics import Interval
 from eval.questions import Question, halves_by, lines
 from qa.assistant import Assistant
 from qa.config import Config
+from qa.decide import Calibration
 from qa.errors import QAError
 from qa.reader.reader import load_calibration
 from qa.schema import Answered, Refused
@@ -191,20 +193,24 @@ def run(
     seed: int,
     show: Show,
     keep: Path | None = None,
+    raw: bool = False,
 ) -> list[Asked]:
     """Ask the questions that `load` gives; raises QAError for a missing file.
 
     `given`: only the gold document may be used. Else all documents of the half's questions are one collection.
     `keep`: a file of outcomes, a line a question. Those that it holds are not asked again, so that a run that was
-    interrupted goes on; it is for one state of the code, the models and these options.
+    interrupted goes on; it is for one state of the code, the models and these options. `raw`: scores are the reader's
+    own, whatever calibration is packaged.
     """
     docs = scratch / "docs"
     docs.mkdir()
     questions = load(name, source, docs, given=given, half=half, sample=sample, seed=seed)
     assistant = Assistant(Store(scratch / "store", docs), replace(config, threshold=0.0))
     assistant.refresh()
+    if raw:
+        assistant.calibration = Calibration(slope=1.0, intercept=0.0)
     threshold = load_calibration()["threshold"]
-    known = {row["id"]: row for row in lines(keep)} if keep and keep.exists() else {}
+    known = {row["id"]: row for row in _whole_lines(keep)} if keep and keep.exists() else {}
     results = []
     for number, question in enumerate(questions, 1):
         if question.id in known:
@@ -214,10 +220,17 @@ def run(
         results.append(outcome(question, assistant.ask(question.text, documents=documents), threshold))
         if keep:
             with keep.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(_row(results[-1])) + "\n")
+                file.write("\n" + json.dumps(_row(results[-1])))  # behind a line that was cut off, too
         show(number, len(questions))
     assistant.close()
     return results
+
+
+def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file of outcomes, without a line that was cut off when the run was interrupted."""
+    for line in path.read_text("utf-8").splitlines():
+        with suppress(ValueError):
+            yield json.loads(line)
 
 
 def _row(asked: Asked) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import math
 import os
 import random
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean, median
@@ -114,10 +114,10 @@ def calibrated(one: Asked, calibration: Callable[[float], float]) -> Asked:
     return replace(one, confidence=max(scores, default=0.0), scores=scores)
 
 
-def logit_of(probability: float, calibration: Mapping[str, float]) -> float:
-    """The reader's logit behind a calibrated probability."""
+def logit_of(probability: float) -> float:
+    """The reader's logit behind its own probability."""
     within = min(max(probability, 1e-6), 1 - 1e-6)
-    return (math.log(within / (1 - within)) - calibration["intercept"]) / calibration["slope"]
+    return math.log(within / (1 - within))
 
 
 def fitted_on(samples: Sequence[Sequence[Asked]]) -> tuple[dict[str, float], list[list[Asked]]]:
@@ -125,9 +125,10 @@ def fitted_on(samples: Sequence[Sequence[Asked]]) -> tuple[dict[str, float], lis
 
     The scores of `samples` are the reader's own probabilities, not calibrated.
     """
+    samples = [[calibrated(one, float) for one in asked] for asked in samples]  # of several parts the surest
     at = steady_threshold(samples)  # whatever the calibration, which keeps the order
     rows = [(one, 1 / len(asked)) for asked in samples for one in asked if one.quoted]
-    logits = [logit_of(one.confidence, {"slope": 1.0, "intercept": 0.0}) for one, _ in rows]
+    logits = [logit_of(one.confidence) for one, _ in rows]
     right = [one.right(min(one.confidence, at)) for one, _ in rows]
     scale = len(rows) / sum(weight for _, weight in rows)
     fitted = fit(logits, right, [weight * scale for _, weight in rows])
@@ -160,15 +161,13 @@ def main(bench: Path, own: Path, outcomes: Path, sample: int, seed: int, writes:
         with tempfile.TemporaryDirectory() as scratch:
             return benchmark.run(
                 name, source, Path(scratch), from_environment(), given=SOURCES[name], half=half, sample=sample,
-                seed=seed, show=_show(f"{name} {half}"), keep=outcomes / f"{name}-{half}-{sample}-{seed}.jsonl",
+                seed=seed, raw=True, show=_show(f"{name} {half}"),
+                keep=outcomes / f"{name}-{half}-{sample}-{seed}.jsonl",
             )  # fmt: skip
 
-    def own_scores(rows: Sequence[Asked]) -> list[Asked]:
-        return [calibrated(one, lambda score: _sigmoid(logit_of(score, packaged))) for one in rows]
-
-    samples = {name: own_scores(asked(name, 1)) for name in SOURCES}
+    samples = {name: asked(name, 1) for name in SOURCES}
     fitted, final = fitted_on(list(samples.values()))
-    held = {name: own_scores(asked(name, 2)) for name in SOURCES}
+    held = {name: asked(name, 2) for name in SOURCES}
     new, old = (Calibration(one["slope"], one["intercept"]) for one in (fitted, packaged))
     card: dict[str, Any] = {
         **fitted,
@@ -193,10 +192,6 @@ def main(bench: Path, own: Path, outcomes: Path, sample: int, seed: int, writes:
 
 def _show(name: str) -> Callable[[int, int], None]:
     return lambda done, total: click.echo(f"{name} {done}/{total}", err=True) if done % 100 == 0 else None
-
-
-def _sigmoid(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit))
 
 
 def write(card: dict[str, Any], folder: Path = MODEL) -> None:

@@ -23,23 +23,24 @@ def load(source: Path, docs: Path, *, whole_articles: bool, split: str = "dev", 
 
     A question that has few words in common with its document may be answerable or not. So that this alone does not
     tell them apart, where a document is given (not `whole_articles`) a share of the answerable ones is put to another
-    document of the group as well.
+    document of the group and half as well.
     """
     documents = {one["id"]: one for one in lines(source / "ownwords-documents.jsonl.gz") if one["split"] == split}
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in lines(source / "ownwords-questions.jsonl.gz"):
         if row["document"] in documents:
             rows[row["document"]].append(row)
-    groups: dict[str, list[str]] = defaultdict(list)
-    for key in sorted(documents):
-        groups[documents[key]["group"]].append(key)
+    halves = {key: 1 + number % 2 for number, key in enumerate(sorted(documents))}
+    alike: dict[tuple[str, int], list[str]] = defaultdict(list)  # of a group, and of one half: halves share nothing
+    for key, half in halves.items():
+        alike[documents[key]["group"], half].append(key)
     questions = []
-    for number, key in enumerate(sorted(documents)):
-        document, half = documents[key], 1 + number % 2
+    for key, half in halves.items():
+        document = documents[key]
         (docs / document["name"]).write_bytes(document["text"].encode("utf-8"))
         places = _Places(docs / document["name"], document["text"])
         questions += [_question(row, document["name"], places, half) for row in rows[key]]
-        others = [one for one in groups[document["group"]] if one != key]
+        others = [one for one in alike[document["group"], half] if one != key]
         if not whole_articles and others:
             chosen = [row for row in rows[key] if row["answerable"] and _draw(row["id"], seed).random() < ELSEWHERE]
             questions += [

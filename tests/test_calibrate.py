@@ -1,14 +1,13 @@
 """Fitting the confidence: the threshold's arithmetic by hand, and one number in two places that must agree."""
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from eval.benchmark import Asked, Question
-from eval.calibrate import balanced, calibrated, cautious, logit_of, steady_threshold, threshold_of, write
+from eval.calibrate import balanced, calibrated, cautious, steady_threshold, threshold_of, write
 from qa.decide import Calibration
 from qa.reader.reader import FILES, MODEL, load_calibration
 
@@ -68,12 +67,6 @@ def test_the_threshold_does_not_hang_on_a_single_question() -> None:
     one = steady_threshold([[*yes, *no, *odd]], rounds=50)
     assert 0.29 <= one <= 0.6
     assert one == steady_threshold([[*yes, *no, *odd]], rounds=50), "the same each time"
-
-
-def test_the_logit_behind_a_probability_is_found_again() -> None:
-    for score in (0.01, 0.3, 0.9):
-        calibration = {"slope": 1.3, "intercept": -0.4}
-        assert logit_of(Calibration(**calibration)(score), calibration) == pytest.approx(math.log(score / (1 - score)))
 
 
 def test_a_calibration_is_written_with_its_sum_and_leaves_no_part_behind(tmp_path: Path) -> None:
