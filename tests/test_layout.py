@@ -40,7 +40,7 @@ class Chat:
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
         self.page.goto("about:blank")
         self.page.goto(f"{self.url}#{self.ids[turns]}")
-        expect(self.page.locator(".turn")).to_have_count(turns, timeout=LONG_MS)
+        expect(self.page.locator(".turn").nth(turns - 1)).to_be_attached(timeout=LONG_MS)  # tests may have added some
         self.settled()
 
     def settled(self) -> None:
@@ -79,7 +79,8 @@ def chat(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
         expect(page.locator(".welcome")).to_be_visible(timeout=LONG_MS)
         cookies = "; ".join(f"{one['name']}={one['value']}" for one in page.context.cookies())
         yield Chat(page, url, fill(assistant, owner_of("browser", token_in(cookies) or "")))
-    assert not seen.errors
+    aborted = "AbortError"  # what was under way when a page was left
+    assert not [error for error in seen.errors if not error.startswith(aborted)]
 
 
 def fill(assistant: Assistant, owner: str) -> dict[int, str]:
@@ -241,9 +242,10 @@ def test_nothing_of_the_documents_lies_beyond_the_right_edge(chat: Chat, size: t
 def test_a_question_is_answered_in_sight_and_said_to_a_screen_reader(chat: Chat) -> None:
     page = chat.page
     chat.open(5, (PHONE, 640))
+    before = page.locator(".turn").count()
     page.locator("#question textarea").fill("When are the changing rooms cleaned every day?")
     page.keyboard.press("Enter")
-    expect(page.locator(".turn:not(.pending)")).to_have_count(6, timeout=LONG_MS)
+    expect(page.locator(".turn:not(.pending)")).to_have_count(before + 1, timeout=LONG_MS)
     last, thread = page.locator(".turn").last, chat.box("#thread")
     expect(page.locator("#said")).to_contain_text("Answer: ", timeout=LONG_MS)
     expect(last.locator("h2.question")).to_be_in_viewport(timeout=LONG_MS)
@@ -251,7 +253,7 @@ def test_a_question_is_answered_in_sight_and_said_to_a_screen_reader(chat: Chat)
     page.locator("#question textarea").fill("Who is the king of Spain?")
     page.keyboard.press("Enter")
     expect(page.locator("#said")).to_contain_text("No answer. ", timeout=LONG_MS)
-    assert page.get_by_role("heading", level=2).count() == 7, "each turn is a heading"
+    assert page.get_by_role("heading", level=2).count() == before + 2, "each turn is a heading"
 
 
 def test_a_new_conversation_is_new_at_once(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
