@@ -15,7 +15,7 @@ from tests.answers import TEXT, answered, conflicting, quote, refused, trace
 from tests.conftest import ROOT
 from tests.payloads import PAYLOADS
 from ui.conversations import Conversation, Exchange, Summary
-from ui.panels import Pending, render_conversations, render_documents, render_outcomes, render_thread
+from ui.panels import Corpus, Pending, render_conversations, render_documents, render_outcomes, render_thread
 from ui.render import REASONS, WHAT_NEXT, confidence, render_answer
 from ui.sources import changed_quotes, render_source, standing
 
@@ -57,7 +57,9 @@ PAGES: dict[str, Callable[[], str]] = {
         conversation(exchange(answered(), rating="up", comment="good"), exchange(refused())), {0: {1}}
     ),
     "pending": lambda: render_thread(None, {}, pending=Pending("Why?", "Reading 12 passages…")),
-    "welcome": lambda: render_thread(None, {}, starters=["When does the pool open?"], error="It is too long."),
+    "welcome": lambda: render_thread(
+        None, {}, starters=["When does the pool open?"], error="It is too long.", corpus=Corpus("my <b>notes", 1234, 2)
+    ),
     "documents": lambda: render_documents(
         [
             DocumentInfo(

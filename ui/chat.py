@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
 
 from qa.assistant import Assistant
@@ -12,12 +13,13 @@ from qa.following import follow
 from qa.formats import READERS
 from qa.indexing import Changes
 from qa.schema import Stage
+from qa.store import UPLOADS, folder_name
 from qa.terminal import measured
 from ui.conversations import Conversation, ConversationError, Conversations, Exchange
 from ui.errors import error_line
 from ui.exports import as_cases, as_json, as_markdown
 from ui.html import counted
-from ui.panels import Outcome, Pending, render_conversations, render_documents, render_thread
+from ui.panels import Corpus, Outcome, Pending, render_conversations, render_documents, render_thread
 from ui.sources import changed_quotes, quotes_of, render_source, standing
 from ui.starters import Starters
 
@@ -202,7 +204,21 @@ class Chat:
     def _thread(self, known: Conversation | None, *, pending: Pending | None = None, error: str = "") -> str:
         starters = () if (known and known.exchanges) or pending else self.starters.questions()
         changed = self._changed(known)
-        return render_thread(known, changed, pending=pending, error=error, starters=starters, worded=self.worded)
+        return render_thread(
+            known,
+            changed,
+            pending=pending,
+            error=error,
+            starters=starters,
+            corpus=None if (known and known.exchanges) or pending else self._corpus(),
+            worded=self.worded,
+        )
+
+    def _corpus(self) -> Corpus:
+        store = self.assistant.store
+        names = store.library.signatures()
+        folder = Path(folder_name(store.docs)).name
+        return Corpus(folder, len(names), sum(1 for one in names if one.startswith(UPLOADS)))
 
     def _failed(self, known: Conversation | None, error: QAError) -> str:
         """The thread with the error below; the error alone where the index cannot tell what still may be shown."""

@@ -24,6 +24,15 @@ class Pending:
     stage: str
 
 
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """What there is to ask about: the folder's name, without its path, and how many documents, uploads included."""
+
+    folder: str
+    documents: int
+    uploads: int
+
+
 def render_thread(
     conversation: Conversation | None,
     changed: Mapping[int, Collection[int]],
@@ -31,11 +40,12 @@ def render_thread(
     pending: Pending | None = None,
     error: str = "",
     starters: Sequence[str] = (),
+    corpus: Corpus | None = None,
     worded: str = "",
 ) -> str:
     """All turns, oldest first; `changed`: turn → numbers of its quotes whose source is another now.
 
-    `worded`: see `render_answer`.
+    `starters` and `corpus` are for a page without turns. `worded`: see `render_answer`.
     """
     turns = conversation.exchanges if conversation else ()
     parts = [
@@ -56,17 +66,32 @@ def render_thread(
     if error:
         parts.append(f'<p class="error" role="alert">{text(error)}</p>')
     if not turns and not pending:
-        parts.insert(0, _welcome(starters))
+        parts.insert(0, _welcome(starters, corpus))
     which = f' data-conversation="{text(conversation.id)}"' if conversation else ""
     return f'<div class="thread"{which}>{"".join(parts)}</div>'
 
 
-def _welcome(starters: Sequence[str]) -> str:
+def _welcome(starters: Sequence[str], corpus: Corpus | None) -> str:
+    """What this is, what there is to ask about, how to add to it, and questions to begin with."""
     suggestions = "".join(f"<li>{button(text(one), 'starter', css='starter', question=one)}</li>" for one in starters)
     shown = f'<p class="small">For instance:</p><ul class="starters">{suggestions}</ul>' if starters else ""
     return (
         '<section class="welcome"><h2>Ask your documents</h2><p>Every answer is quoted word for word with the place'
-        f" it stands in. Where the documents do not answer, you are told so.</p>{shown}</section>"
+        " it stands in. Where the documents do not answer, you are told so.</p>"
+        f"{_corpus(corpus) if corpus else ''}{shown}</section>"
+    )
+
+
+def _corpus(corpus: Corpus) -> str:
+    folder = f'The folder <strong class="folder">{name(corpus.folder)}</strong>'
+    uploaded = f", {corpus.uploads:,} of them uploaded" if corpus.uploads else ""
+    if corpus.documents:
+        holds = f"{folder}: {counted(corpus.documents, 'document')}{uploaded}."
+    else:
+        holds = f"{folder} holds no document that can be read yet."
+    return (
+        f'<p class="corpus">{holds} To add some, put files into this folder, where they are noticed within seconds,'
+        " or drop them on the page under Documents.</p>"
     )
 
 
