@@ -41,8 +41,9 @@ class Shown:
 class Chat:
     """One assistant and the conversations kept beside its store."""
 
-    def __init__(self, assistant: Assistant, *, worded: str = "") -> None:
+    def __init__(self, assistant: Assistant, *, worded: str = "", owners_view: bool = False) -> None:
         self.assistant = assistant
+        self.owners_view = owners_view  # whoever uses it is the person who runs it
         self.worded = worded  # what the owner tells whoever gets no answer
         self.conversations = Conversations(assistant.store.path / "conversations")
         self.starters = Starters(assistant)
