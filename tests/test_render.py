@@ -16,6 +16,7 @@ from tests.conftest import ROOT
 from tests.payloads import PAYLOADS
 from ui.conversations import Conversation, Exchange, Summary
 from ui.panels import (
+    Corpus,
     Pending,
     render_conversations,
     render_documents,
@@ -65,7 +66,7 @@ PAGES: dict[str, Callable[[], str]] = {
         conversation(exchange(answered(), rating="up", comment="good"), exchange(refused())), {0: {1}}
     ),
     "pending": lambda: render_thread(None, {}, pending=Pending("Why?", "Reading 12 passages…")),
-    "welcome": lambda: render_thread(None, {}, about="3 documents of the folder “pool”.", error="It is too long."),
+    "welcome": lambda: render_thread(None, {}, error="It is too long.", corpus=Corpus("my <b>notes", 1234, 2)),
     "starters": lambda: render_starters(["When does the pool open?"]),
     "filter": lambda: render_filter(["hours.md", "uploads/a.txt"]),
     "documents": lambda: render_documents(
@@ -123,7 +124,7 @@ def hostile_pages(payload: str) -> list[str]:
     )
     return [
         render_thread(whole, {0: {1}}),
-        render_thread(None, {}, pending=Pending(payload, payload), error=payload, about=payload),
+        render_thread(None, {}, pending=Pending(payload, payload), error=payload, corpus=Corpus(payload, 1, 0)),
         render_starters([payload]),
         render_filter([payload]),
         render_source(placed, 1, 2, 0, around),

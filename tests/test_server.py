@@ -208,6 +208,29 @@ def test_nothing_without_log_in(locked: str) -> None:
     assert answer.json()["status"] == "answered"
 
 
+@pytest.mark.parametrize(
+    ("options", "owners"),
+    [({}, True), ({"users": USERS}, False), ({"users": USERS, "loopback": False}, False), ({"loopback": False}, False)],
+)
+def test_rated_answers_are_for_who_runs_it(
+    served: tuple[str, Assistant], options: dict[str, Any], owners: bool
+) -> None:
+    """Without log-in on this machine; guests, whether logged in or not, have no use for eval cases."""
+    guard = create(served[1], **options)
+
+    async def asked() -> tuple[str, int]:
+        transport = httpx.ASGITransport(guard)
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://localhost", auth=("ada", USERS["ada"])
+        ) as client:
+            return (await client.get("/config")).text, (await client.get("/conversations/rated.jsonl")).status_code
+
+    page, status = asyncio.run(asked())
+    assert ("Rated answers as eval cases" in page) == owners
+    assert ("qa-eval run" in page) == owners
+    assert status == (200 if owners else 404)
+
+
 def test_gradio_client_logs_in(locked: str) -> None:
     word = base64.b64encode(f"ada:{USERS['ada']}".encode()).decode()
     client = Client(locked, verbose=False, headers={"Authorization": f"Basic {word}"})

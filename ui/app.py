@@ -60,7 +60,8 @@ class _Page:
                 elem_id="search",
             )
             self.listing = gr.HTML(elem_id="listing", js_on_load=SCRIPT, apply_default_css=False)
-            gr.HTML(RATED, js_on_load=None, apply_default_css=False)
+            if self.chat.owners_view:
+                gr.HTML(RATED, js_on_load=None, apply_default_css=False)
         with gr.Column(elem_id="middle"):
             self.thread = gr.HTML(elem_id="thread", js_on_load=SCRIPT, apply_default_css=False)
             self.suggestions = gr.HTML(elem_id="suggestions", js_on_load=SCRIPT, apply_default_css=False)

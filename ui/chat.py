@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
 
 from qa.assistant import Assistant
@@ -12,12 +13,14 @@ from qa.following import follow
 from qa.formats import READERS
 from qa.indexing import Changes
 from qa.schema import Stage
+from qa.store import UPLOADS, folder_name
 from qa.terminal import measured
 from ui.conversations import Conversation, ConversationError, Conversations, Exchange
 from ui.errors import error_line
 from ui.exports import as_cases, as_json, as_markdown
 from ui.html import counted
 from ui.panels import (
+    Corpus,
     Outcome,
     Pending,
     render_conversations,
@@ -46,8 +49,9 @@ class Shown:
 class Chat:
     """One assistant and the conversations kept beside its store."""
 
-    def __init__(self, assistant: Assistant, *, worded: str = "") -> None:
+    def __init__(self, assistant: Assistant, *, worded: str = "", owners_view: bool = False) -> None:
         self.assistant = assistant
+        self.owners_view = owners_view  # whoever uses it is the person who runs it
         self.worded = worded  # what the owner tells whoever gets no answer
         self.conversations = Conversations(assistant.store.path / "conversations")
         self.starters = Starters(assistant)
@@ -215,15 +219,21 @@ class Chat:
             return None
 
     def _thread(self, known: Conversation | None, *, pending: Pending | None = None, error: str = "") -> str:
-        about = "" if (known and known.exchanges) or pending else self._about()
         changed = self._changed(known)
-        return render_thread(known, changed, pending=pending, error=error, about=about, worded=self.worded)
+        return render_thread(
+            known,
+            changed,
+            pending=pending,
+            error=error,
+            corpus=None if (known and known.exchanges) or pending else self._corpus(),
+            worded=self.worded,
+        )
 
-    def _about(self) -> str:
-        """Which folder is asked, how much of it is indexed, and how documents are added."""
-        documents = counted(len(self.assistant.documents()), "document")
-        folder = self.assistant.store.docs.resolve().name
-        return f"{documents} of the folder “{folder}”. Add more there, or drop files under Documents."
+    def _corpus(self) -> Corpus:
+        store = self.assistant.store
+        names = store.library.signatures()
+        folder = Path(folder_name(store.docs)).name
+        return Corpus(folder, len(names), sum(1 for one in names if one.startswith(UPLOADS)))
 
     def _failed(self, known: Conversation | None, error: QAError) -> str:
         """The thread with the error below; the error alone where the index cannot tell what still may be shown."""

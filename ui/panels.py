@@ -25,18 +25,27 @@ class Pending:
     stage: str
 
 
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """What there is to ask about: the folder's name, without its path, and how many documents, uploads included."""
+
+    folder: str
+    documents: int
+    uploads: int
+
+
 def render_thread(
     conversation: Conversation | None,
     changed: Mapping[int, Collection[int]],
     *,
     pending: Pending | None = None,
     error: str = "",
-    about: str = "",
+    corpus: Corpus | None = None,
     worded: str = "",
 ) -> str:
     """All turns, oldest first; `changed`: turn → numbers of its quotes whose source is another now.
 
-    `about` says on a fresh page what is asked; `worded`: see `render_answer`.
+    `corpus` is for a page without turns; `worded`: see `render_answer`.
     """
     turns = conversation.exchanges if conversation else ()
     parts = [
@@ -58,16 +67,30 @@ def render_thread(
     if error:
         parts.append(f'<p class="error" role="alert">{text(error)}</p>')
     if not turns and not pending:
-        parts.insert(0, _welcome(about))
+        parts.insert(0, _welcome(corpus))
     which = f' data-conversation="{text(conversation.id)}"' if conversation else ""
     return f'<div class="thread"{which}>{"".join(parts)}</div>'
 
 
-def _welcome(about: str) -> str:
+def _welcome(corpus: Corpus | None) -> str:
+    """What this is, what there is to ask about, and how to add to it."""
     return (
         '<section class="welcome"><h2>Ask your documents</h2><p>Every answer is quoted word for word with the place'
         " it stands in. Where the documents do not answer, you are told so.</p>"
-        f'<p class="small about">{text(about)}</p></section>'
+        f"{_corpus(corpus) if corpus else ''}</section>"
+    )
+
+
+def _corpus(corpus: Corpus) -> str:
+    folder = f'The folder <strong class="folder">{name(corpus.folder)}</strong>'
+    uploaded = f", {corpus.uploads:,} of them uploaded" if corpus.uploads else ""
+    if corpus.documents:
+        holds = f"{folder}: {counted(corpus.documents, 'document')}{uploaded}."
+    else:
+        holds = f"{folder} holds no document that can be read yet."
+    return (
+        f'<p class="corpus">{holds} To add some, put files into this folder, where they are noticed within seconds,'
+        " or drop them on the page under Documents.</p>"
     )
 
 

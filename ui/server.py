@@ -63,7 +63,8 @@ def create(
     incoming = Incoming(assistant.store.path / INCOMING, UPLOADS * upload_bytes)
     incoming.sweep()  # what a killed process left of uploads
     os.environ["GRADIO_TEMP_DIR"] = str(incoming.folder)  # else they would pass through a folder that others may read
-    chat = Chat(assistant, worded=worded)
+    # On this machine without log-in; a name of the log-in says nothing of who runs the program.
+    chat = Chat(assistant, worded=worded, owners_view=loopback and users is None)
     app = fastapi.FastAPI(
         title="Quotes or nothing",
         docs_url=None,
@@ -127,12 +128,14 @@ def _routes(app: fastapi.FastAPI, chat: Chat) -> None:
             return JSONResponse({"error": error_line(error)}, 422 if isinstance(error, QuestionError) else 503)
         return Response(answer.model_dump_json(), media_type="application/json")
 
-    @app.get("/conversations/rated.jsonl")
-    def rated(request: Request) -> Response:
-        try:
-            return _file(chat.export_cases(_owner(request)), "rated.jsonl", "application/jsonl")
-        except QAError as error:
-            return JSONResponse({"error": error_line(error)}, 503)
+    if chat.owners_view:
+
+        @app.get("/conversations/rated.jsonl")
+        def rated(request: Request) -> Response:
+            try:
+                return _file(chat.export_cases(_owner(request)), "rated.jsonl", "application/jsonl")
+            except QAError as error:
+                return JSONResponse({"error": error_line(error)}, 503)
 
     @app.get("/conversations/{identity}.{ending}")
     def export(identity: str, ending: str, request: Request) -> Response:

@@ -1,5 +1,7 @@
 """Starter questions drawn from the documents, each of which is really answered by the sentence it was drawn from.
 
+They show what the product can do: a question says enough to be understood alone, its answer is sure, short and of the
+kind that was asked for, and comes from as many documents as possible.
 They are drawn from plain English sentences only. Where there are none, as in documents of another language, the page
 begins without suggestions.
 """
@@ -18,6 +20,10 @@ from qa.words import FUNCTION_WORDS
 COUNT = 4
 TRIED = 24  # questions asked before there are no more
 LOOKED_AT = 400  # passages
+LEAST_WORDS = 6  # of a question: a shorter one leans on a context that whoever opens the page does not have …
+MOST_WORDS = 18  # … and a longer one is hard to take in
+MOST_ANSWER_WORDS = 12  # of what is printed large
+LEAST_CONFIDENCE = 0.8
 BUDGET_S = 1.0  # that a page waits for them; the next page goes on where it stopped
 
 _PLAIN = r"[^,;:.()“”\"|*_\n]"  # inside one clause
@@ -37,7 +43,9 @@ _PATTERNS = (
     ),
     (
         "Where",
-        re.compile(rf"^{_SUBJECT} {_VERB} (?P<rest>kept|held|stored|located|built|found|shown) (?:in|at|on|beside)\b"),
+        re.compile(
+            rf"^{_SUBJECT} {_VERB} (?P<rest>kept|held|stored|located|built|found|shown) (?:in|at|on|beside)\b(?! \d)"
+        ),
     ),
     (  # “The bells are tested every Tuesday at 09:30”
         "When",
@@ -56,6 +64,21 @@ _PATTERNS = (
     ),
 )
 _SECOND_CLAUSE = re.compile(r" (?:who|which|that|do|does|not|costs|and (?:is|are)) ")
+_SECOND_VERB = re.compile(r" (?:do|does|did|can|may|must|will|shall|is|are|was|were|has|have|had) ")
+_TIME = re.compile(
+    r"\b(?:\d{1,2}[:.]\d{2}|[12]\d{3}|o.clock|midnight|noon|(?:mon|tues|wednes|thurs|fri|satur|sun)?days?|mornings?"
+    r"|afternoons?|evenings?|nights?|seconds?|minutes?|hours?|weeks?|weekends?|months?|quarters?|years?|spring|summer|autumn"
+    r"|winter|january|february|march|april|may|june|july|august|september|october|november|december|when|while|until"
+    r"|before|after|during|once|as soon as)\b",
+    re.IGNORECASE,
+)
+_KINDS = {  # what the answer to such a question must hold
+    "How many": re.compile(r"\d"),
+    "By whom": re.compile(r"[A-Z][a-z]"),
+    "Where": re.compile(r"^\D*[^\W\d_]{3}\D*$"),
+    "When": _TIME,
+    "Who": re.compile(r"[^\W\d_]{3}"),
+}
 _DANGLING = re.compile(r" (?:a|an|and|as|at|by|for|from|in|is|not|of|on|or|that|the|to|was|which|who|with)$")
 
 
@@ -105,16 +128,34 @@ class Starters:
             for one in passage.sentences:
                 question = question_from(text[one.start : one.end]) if one.kind == "text" else None
                 known = drawn.setdefault(passage.document, [])
-                if question and question not in (asked for asked, _ in known):
+                if question and says_enough(question) and question not in (asked for asked, _ in known):
                     known.append((question, (one.start, one.end)))
         return drawn
 
     def _is_answered(self, question: str, document: str, sentence: tuple[int, int]) -> bool:
         answer = self._assistant.ask(question)
-        return isinstance(answer, Answered) and any(
-            quote.document == document and quote.start <= sentence[0] and sentence[1] <= quote.end
-            for quote in answer.quotes
-        )
+        if not isinstance(answer, Answered) or not shows_well(question, answer):
+            return False
+        first = answer.quotes[0]
+        return first.document == document and first.start <= sentence[0] and sentence[1] <= first.end
+
+
+def says_enough(question: str) -> bool:
+    """Whether the question can be understood by itself, and at a glance."""
+    return LEAST_WORDS <= len(question.split()) <= MOST_WORDS
+
+
+def shows_well(question: str, answer: Answered) -> bool:
+    """Whether the answer is sure and undisputed, and its short form is short and of the kind that is asked for."""
+    short = answer.short_answer or ""
+    kind = next((pattern for word, pattern in _KINDS.items() if question.startswith(f"{word} ")), None)
+    return (
+        (answer.confidence or 0.0) >= LEAST_CONFIDENCE
+        and not answer.conflicts
+        and not answer.not_covered
+        and 1 <= len(short.split()) <= MOST_ANSWER_WORDS
+        and bool(kind and kind.search(short))
+    )
 
 
 def question_from(sentence: str) -> str | None:
@@ -135,11 +176,13 @@ def _turned(word: str, match: re.Match[str]) -> str | None:
     if _DANGLING.search(rest) or (word != "Who" and _SECOND_CLAUSE.search(f" {said} ")):
         return None
     if word == "Who":
-        return f"Who {verb} {rest}?"
+        return None if _SECOND_VERB.search(f" {rest} ") else f"Who {verb} {rest}?"
     if word == "How many":
         noun = match["noun"]
         words = noun.lower().split()
         return None if FUNCTION_WORDS.intersection(words) - {"and"} else f"How many {noun} {verb} {rest}?"
     auxiliary, _, participle = verb.partition(" ")
+    if word == "When" and not _TIME.search(match.string[match.end("rest") :]):
+        return None
     subject = match["subject"][:1].lower() + match["subject"][1:]
     return " ".join(filter(None, [word, auxiliary, subject, participle, rest])) + "?"
