@@ -197,6 +197,9 @@ def test_the_figures_of_the_exams_are_those_of_the_baseline() -> None:
     for exam in ("seeds", "handbook"):
         yes, no = share(exam, True), share(exam, False)
         assert f"answerable answered right {yes}, not answerable refused {no}" in README
+    for kind, told in (("conversation", "follow-up questions ({}"), ("fact", "other words than the document's ({}")):
+        right = [one.right for one in verdicts if (one.exam, one.kind, one.answerable) == ("handbook", kind, True)]
+        assert told.format(f"{sum(right)} of {len(right)}") in " ".join(README.split())
     near_misses = [one.right for one in verdicts if one.kind == "near_miss"]
     lost = len(near_misses) - sum(near_misses)
     assert f"Of {len(near_misses)} questions that the documents nearly answer, it answers {lost}" in README
