@@ -24,6 +24,7 @@ from tests.chatting import STOVE, WordReader, chat_server, write_folder
 from tests.conftest import ROOT, SEEDS
 from tests.payloads import PAYLOADS
 
+expect.set_options(timeout=30_000)  # of every state that is waited for: a busy machine is slow
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 ARGUMENTS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
