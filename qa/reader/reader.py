@@ -7,6 +7,7 @@ calibrated for the pipeline) that its passage answers the question, `metadata["s
 import hashlib
 import json
 import math
+import re
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,11 @@ from qa.reader.encode import Encoded, Encoder, best_span, characters
 MODEL = MODELS / "reader"
 FILES = ("model.onnx", "layers.bin", "words.bin", "tokenizer.json", "calibration.json")
 OUTPUTS = ("answerable", "start", "end")
+_SAY_WHEN_ASKED = re.compile(
+    r"\b(?:if|when(?:ever)?) (?:you are|anybody|anyone|somebody|someone) ask(?:s|ed)\b"
+    r".*\b(?:answer|say|reply|respond)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +105,9 @@ class CrossEncoder(BaseNodePostprocessor):
 
 
 def _is_question(text: str, sentences: Sequence[tuple[int, int]], span: tuple[int, int]) -> bool:
-    """Whether the span lies in a sentence that asks: whoever repeats a question does not answer it."""
-    return any(text[a:b].rstrip("\"'”’»)* ").endswith("?") for a, b in sentences if a <= span[0] and span[1] <= b)
+    """Whether the span lies in a sentence that asks, or tells what to say when asked: neither is an answer itself."""
+    inside = [text[a:b] for a, b in sentences if a <= span[0] and span[1] <= b]
+    return any(one.rstrip("\"'”’»)* ").endswith("?") or _SAY_WHEN_ASKED.search(one) for one in inside)
 
 
 def answer_span(
