@@ -1,4 +1,4 @@
-"""A copy of a store that is itself a store, made while others ask and index."""
+"""Copies a store to a folder that is a store itself. Others can ask and index meanwhile."""
 
 import os
 import shutil
@@ -14,13 +14,13 @@ from qa.library import Library
 from qa.store import PERSONAL, foreign_names
 from qa.vectors import Vectors, hold
 
-UNFINISHED = ".partial"  # what the name of a backup ends with until it is whole
+UNFINISHED = ".partial"  # ending of a backup's name until it is complete
 LOCK = "writer.lock"
 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What a backup holds. Without `vectors` (the store's were damaged) whoever opens it makes them anew."""
+    """What a backup holds. `vectors` is False when the store's were damaged; whoever opens the backup embeds again."""
 
     documents: int
     vectors: bool
@@ -29,8 +29,9 @@ class Backup:
 def back_up(place: Path, target: Path, docs: Path | None = None) -> Backup:
     """Copy the store in `place` to `target`, which must not exist or be empty; raises StoreError or StoreBusy.
 
-    Nor may it lie in the folder that was indexed last, or in `docs`: the next run would index the conversations. Text
-    and vectors are of one moment. The copy grows beside its place and takes it when it is whole and verified.
+    `target` must not lie in the folder that was indexed last, or in `docs`: the next run would index the conversations.
+    Text and vectors are those of one moment. The copy is made under another name, and renamed when it is complete and
+    verified.
     """
     if not (place / "library.sqlite").is_file():
         raise StoreError(f"there is no store at {place}; make one with `qa index`.")
@@ -46,7 +47,7 @@ def back_up(place: Path, target: Path, docs: Path | None = None) -> Backup:
             try:
                 made = _copy(place, partial)
                 if hasattr(os, "sync"):
-                    os.sync()  # a power cut must not leave the name of what was never written
+                    os.sync()  # after a power cut, the final name must not stand for data that was never written
                 os.rename(partial, real)
             except BaseException:
                 shutil.rmtree(partial, ignore_errors=True)
@@ -62,7 +63,7 @@ def _refuse_unfit(place: Path, target: Path, docs: Path | None) -> None:
     folders = (_folder_of(place), os.path.realpath(docs) if docs else None)
     if any(folder and target.is_relative_to(folder) for folder in folders):
         raise StoreError(f"{target} lies inside the documents folder; pass a folder outside of it.")
-    if os.path.ismount(target):  # the copy would grow on another disk, and cannot take its place
+    if os.path.ismount(target):  # the copy would be made on another disk and could not be renamed
         raise StoreError(f"{target} is where a disk is mounted; pass a folder inside it.")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise StoreError(f"{target} is there and not empty; pass a folder that is new or empty.")
@@ -82,24 +83,24 @@ def _refuse_foreign(partial: Path) -> None:
 
 
 def _clear(partial: Path) -> None:
-    """Throw away what a stopped backup left."""
-    for one in partial.iterdir():
-        if one.name != LOCK:
-            shutil.rmtree(one) if one.is_dir() else one.unlink()
+    """Delete what a stopped backup left."""
+    for path in partial.iterdir():
+        if path.name != LOCK:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _copy(place: Path, partial: Path) -> Backup:
     library = Library(place / "library.sqlite")
     try:
-        # Whoever asks waits while the vectors are kept still, so the library, which is large, is copied before. A
-        # vector goes only after its text was dropped, or with all others while they are rebuilt: as long as neither
-        # has been noted since, all that the copy publishes still has its vectors. Those of what was added meanwhile
-        # are more than the copy knows of, which its next run deletes. (Those that `qa check` is just making anew are
-        # too few, whichever is copied first: the next run makes them.)
+        # Questions wait while the vectors must not change, so the library, which is large, is copied before. A vector
+        # is deleted only after its text was dropped, or while all vectors are rebuilt. If neither has been recorded
+        # since, every text that the copy publishes still has its vectors. Vectors of texts added meanwhile are too
+        # many; the copy's next run deletes them. (Vectors that `qa check` is making again are too few in either order
+        # of copying; the next run makes them.)
         noted = _noted(library)
         library.copy_to(partial / "library.sqlite")
         with Vectors(place / "vectors").still() as sound:
-            if _noted(library) != noted:  # now whatever is published has its vectors, and none can go meanwhile
+            if _noted(library) != noted:  # copied again now, while every published text keeps its vectors
                 (partial / "library.sqlite").unlink()
                 library.copy_to(partial / "library.sqlite")
             if sound:
@@ -120,13 +121,13 @@ def _copy(place: Path, partial: Path) -> Backup:
 
 
 def _noted(library: Library) -> tuple[int, str]:
-    """What differs once a question could notice a change, or the vectors are rebuilt."""
+    """Values that differ after a change that can affect an answer, or while the vectors are rebuilt."""
     with library.read():
         return library.generation(), library.meta("rebuilding") or ""
 
 
 def _copy_tree(place: Path, partial: Path, name: str) -> None:
-    """Copy a file or a folder, times and modes included. What goes away meanwhile, or is half written, is left out."""
+    """Copy a file or a folder with times and modes. Files that disappear meanwhile or are half written are left out."""
     for folder, _, files in os.walk(place / name):
         to = partial / Path(folder).relative_to(place)
         to.mkdir(mode=0o700, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Verifies every promise of a store and rebuilds what can be derived again."""
+"""Verifies a store against its promises and rebuilds everything that can be derived from the documents."""
 
 import json
 import stat
@@ -15,19 +15,19 @@ from qa.errors import StoreDamaged
 from qa.indexing import Progress
 from qa.store import FIRST_RUN_WAIT_S, PERSONAL, Store, raise_unless_store
 
-SAMPLE = 64
-LEFT_S = 3600.0  # whatever writes a file has long ended by then
-SAME_COSINE = 0.999  # less than this apart is rounding of another processor
+SAMPLE = 64  # vectors that are compared with newly embedded ones
+LEFT_S = 3600.0  # a half-written file of this age is left over: its writer has ended
+SAME_COSINE = 0.999  # a higher cosine is a difference of rounding between processors
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What is in order, and what had to be repaired, a line each."""
+    """How much was checked, and one line for each repair."""
 
     documents: int
     chunks: int
     repaired: tuple[str, ...]
-    unreadable: tuple[str, ...] = ()  # what nothing can bring back: conversations, left as they are
+    unreadable: tuple[str, ...] = ()  # conversations that cannot be read or restored; they are left as they are
 
 
 def check_store(
@@ -38,7 +38,7 @@ def check_store(
     *,
     embedder: PackagedEmbedding | None = None,
 ) -> Report:
-    """Read, hash and compare everything; raises FolderError or StoreError where that or a repair is impossible."""
+    """Read, hash and compare everything; raises FolderError or StoreError when that or a repair is impossible."""
     raise_unless_store(place, docs)
     try:
         repaired = [f"{path.name} was open to others." for path in _mend_modes(place)]
@@ -55,7 +55,7 @@ def check_store(
             added, deleted = indexing.reconcile_vectors(store, embedder, progress)
             repaired += [f"{added} vectors were missing."] * bool(added)
             repaired += [f"{deleted} vectors were left over."] * bool(deleted)
-            repaired += [f"{name} was noted as uploaded, but is gone." for name in uploads.forget_gone(store)]
+            repaired += [f"{name} had an uploader, but is gone." for name in uploads.forget_gone(store)]
             store.library.distrust_signatures()
             changes = indexing.sync(store, embedder, config, progress)
         for what in ("added", "replaced", "dropped"):
@@ -67,7 +67,7 @@ def check_store(
 
 
 def _mend_modes(place: Path) -> Iterator[Path]:
-    """Close what others may read: the store is private as a whole, and what people made of it each by itself."""
+    """Remove other users' access to the store, and to each upload and conversation in it; yields what was changed."""
     made = [path for name in PERSONAL for path in (place / name, *(place / name).rglob("*"))]
     for path in (place, *made):
         if path.exists() and not path.is_symlink():
@@ -79,7 +79,7 @@ def _mend_modes(place: Path) -> Iterator[Path]:
 
 
 def _clear_half_written(folder: Path) -> Iterator[Path]:
-    """What a chat left that was killed amid keeping an answer; not what one is just keeping."""
+    """Delete half-written files that a killed chat left; a file that is being written now is younger and stays."""
     for path in folder.glob("*/*.partial"):
         if path.stat().st_mtime < time.time() - LEFT_S:
             path.unlink()
@@ -87,7 +87,7 @@ def _clear_half_written(folder: Path) -> Iterator[Path]:
 
 
 def _unreadable_conversations(folder: Path) -> Iterator[str]:
-    """The conversations that are not what was written, a line each."""
+    """The names of the conversations whose file is damaged."""
     for path in sorted(folder.glob("*/*.json")):
         try:
             kept = json.loads(path.read_bytes())
@@ -113,9 +113,10 @@ def _sound_store(place: Path, docs: Path, repaired: list[str]) -> Store:
 
 
 def _are_of_their_passages(store: Store, embedder: PackagedEmbedding) -> bool:
-    """Whether a sample of the vectors are those that the embedder gives for their passages."""
+    """Whether a sample of the vectors equals what the embedder returns for their passages."""
     ids = store.library.chunk_ids()
     passages = store.library.passages(ids[:: max(1, len(ids) // SAMPLE)])
-    vectors = embedder.embed([passage_text(one.title, one.text) for one in passages])
-    cosines = [store.vectors.exact(vector, [one.chunk], 1) for one, vector in zip(passages, vectors, strict=True)]
+    vectors = embedder.embed([passage_text(passage.title, passage.text) for passage in passages])
+    pairs = zip(passages, vectors, strict=True)
+    cosines = [store.vectors.exact(vector, [passage.chunk], 1) for passage, vector in pairs]
     return all(found[0][1] > SAME_COSINE for found in cosines if found)

@@ -1,8 +1,8 @@
-"""Makes the store equal to the folder: add, replace, drop, reconcile.
+"""Makes the store equal to the folder: adds, replaces and drops documents, and repairs missing vectors.
 
-The order of writes is what keeps promise 6. New text is stored unpublished, its vectors are written, then one
-SQLite transaction publishes it in place of the old. What is gone from the folder is dropped before anything
-is added; its vectors go last. A run that is stopped anywhere leaves only work that the next run finishes.
+The order of writes keeps promise 6. A new text is stored unpublished, its vectors are written, and then one SQLite
+transaction publishes it in place of the old text. Deleted files are dropped before anything is added; their vectors
+are deleted last. Whenever a run is stopped, the store is usable and the next run does the rest.
 """
 
 import hashlib
@@ -31,21 +31,22 @@ FLUSH_CHUNKS = 256  # embedded and written together
 AT_A_TIME = (
     2  # batches: one is embedded while the one before is written; an interrupted run may have to embed both again
 )
-SETTLED_NS = 2_000_000_000  # a file changed more recently than this may change again within one tick of its clock
+SETTLED_NS = 2_000_000_000  # a file that changed later than this ago may change again within one tick of its clock
 Progress = Callable[[int, int, int, str], None]
-"""Called with how many are done and to do, chunks embedded so far, and what is counted ("files", or "vectors" that are
-made anew); by several threads, perhaps at the same moment."""
+"""Called with (number done, number to do, chunks embedded so far, what is counted: "files" or repaired "vectors").
+
+Several threads may call it at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a run did, in paths (chunks embedded: a number)."""
+    """What a run changed: paths, and the number of chunks that were embedded."""
 
     added: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
-    unreadable: tuple[str, ...] = ()  # of the skipped: what a later run may be able to read as it is
+    unreadable: tuple[str, ...] = ()  # skipped files that a later run may be able to read
     embedded: int = 0
 
     def __bool__(self) -> bool:
@@ -55,7 +56,7 @@ class Changes:
 def sync(
     store: Store, embedder: PackagedEmbedding, config: Config, progress: Progress | None = None, *, wait_s: float = 0
 ) -> Changes:
-    """Make the store equal to the folder; raises FolderError (nothing is touched), StoreBusy or StoreError."""
+    """Make the store equal to the folder; raises FolderError (then nothing is changed), StoreBusy or StoreError."""
     with store.writing(wait_s=wait_s):
         files, skipped = list_all(store)
         library = store.library
@@ -66,7 +67,7 @@ def sync(
         library.drop(gone)
         if not store.vectors.are_sound(library.chunk_ids()[:: max(1, library.count_chunks() // PROBES)]):
             log.warning("The vectors are damaged; they are rebuilt.")
-            library.set_meta("rebuilding", "1")  # until then, published passages are found by their words alone
+            library.set_meta("rebuilding", "1")  # until they are rebuilt, passages are found by their words only
             store.vectors.destroy()
         to_do = [file for file in files if before.get(file.name) != file.signature]
         now_ns = time.time_ns()
@@ -85,7 +86,7 @@ def sync(
                     document = read_document(file, max_file_mb=config.max_file_mb)
                     batch.add(_settled(file, now_ns), document)
                 except DocumentError as error:
-                    if not store.docs.is_dir():  # it is the folder that is gone
+                    if not store.docs.is_dir():  # the whole folder is gone
                         raise FolderError(f"{store.docs} does not exist any more; put it back and try again.") from None
                     skipped.append(Skipped(path=file.name, reason=str(error)))
                     if isinstance(error, UnreadableError):
@@ -127,16 +128,16 @@ def list_all(store: Store) -> tuple[list[File], list[Skipped]]:
     uploads = {UPLOADS + file.name: replace(file, name=UPLOADS + file.name) for file in uploaded}
     skipped += [Skipped(path=UPLOADS + item.path, reason=item.reason) for item in left_out]
     skipped += [
-        Skipped(path=one.name, reason="the folder's file is hidden by the upload of this name")
-        for one in files
-        if one.name in uploads
+        Skipped(path=file.name, reason="the folder's file is hidden by the upload of this name")
+        for file in files
+        if file.name in uploads
     ]
     kept = [file for file in files if file.name not in uploads]
     return sorted([*kept, *uploads.values()], key=lambda file: file.name), skipped
 
 
 def _raise_if_unmounted(store: Store, files: Sequence[File], before: Iterable[str]) -> None:
-    """Without its disk, a mount point is an empty folder. Nothing may be concluded from that either."""
+    """Raise FolderError when the folder looks like a mount point without its disk: empty, and on another device."""
     if any(not file.name.startswith(UPLOADS) for file in files) or all(name.startswith(UPLOADS) for name in before):
         return
     if store.library.meta("device") not in (None, _device(store)):
@@ -159,47 +160,47 @@ def _device(store: Store) -> str:
 
 
 def reconcile_vectors(store: Store, embedder: PackagedEmbedding, progress: Progress | None = None) -> tuple[int, int]:
-    """Give each passage its vector and delete all others; returns how many were (added, deleted). Writer only."""
+    """Add missing vectors and delete superfluous ones; returns how many were (added, deleted). Writer only."""
     library, vectors = store.library, store.vectors
     wanted = library.chunk_ids()
     there = frozenset(vectors.all_ids())
     extra = sorted(there.difference(wanted))
     vectors.delete(extra)
-    missing = [one for one in wanted if one not in there]
+    missing = [chunk for chunk in wanted if chunk not in there]
     for first in range(0, len(missing), FLUSH_CHUNKS):
-        some = library.passages(missing[first : first + FLUSH_CHUNKS])
-        texts = [embed.passage_text(one.title, one.text) for one in some]
-        vectors.add([one.chunk for one in some], embedder.embed(texts))
+        passages = library.passages(missing[first : first + FLUSH_CHUNKS])
+        texts = [embed.passage_text(passage.title, passage.text) for passage in passages]
+        vectors.add([passage.chunk for passage in passages], embedder.embed(texts))
         if progress:
-            done = first + len(some)
+            done = first + len(passages)
             progress(done, len(missing), done, "vectors")
     return len(missing), len(extra)
 
 
 def _merged(skipped: Iterable[Skipped]) -> list[Skipped]:
-    """One for each path, in order, with all reasons."""
+    """One entry for each path, in order of path, with all reasons joined."""
     reasons: dict[str, list[str]] = {}
-    for one in skipped:
-        reasons.setdefault(one.path, []).append(one.reason)
-    return [Skipped(path=path, reason="; ".join(all_)) for path, all_ in sorted(reasons.items())]
+    for item in skipped:
+        reasons.setdefault(item.path, []).append(item.reason)
+    return [Skipped(path=path, reason="; ".join(found)) for path, found in sorted(reasons.items())]
 
 
 def _settled(file: File, now_ns: int) -> File:
-    """`file` as the next run shall know it: never as unchanged where it could have changed unseen."""
+    """`file` with the signature to store. A file that changed just now gets one that the next run takes for changed."""
     size, mtime_ns, inode = file.signature
     return file if abs(now_ns - mtime_ns) > SETTLED_NS else File(file.path, file.name, (size, -1, inode))
 
 
 _Waiting = tuple[File, int, str, list[tuple[str, str]]]
-"""File, content, the content's key, (id, text) of each passage that is to be embedded."""
+"""(file, content id, content key, [(chunk id, text)] of the passages to embed)."""
 
 
 class _Batch:
-    """Documents on their way in: text stored at once, vectors and publication once FLUSH_CHUNKS have gathered.
+    """Stores, embeds and publishes documents in batches of FLUSH_CHUNKS passages.
 
-    While the documents of one batch are read, a thread embeds those of the last, and another writes and publishes those
-    of the one before, so that no core waits for what only one can do. Leaving the context waits for them: for all that
-    was added, or after an error only until the threads are at rest; the next run takes up what they leave.
+    While the documents of one batch are read, one thread embeds the batch before, and another writes and publishes the
+    batch before that, so that all cores are used. Leaving the context waits until everything that was added is
+    published. After an error it waits only until the threads have stopped; the next run does the rest.
     """
 
     def __init__(self, store: Store, embedder: PackagedEmbedding, tell: Callable[[int], None]) -> None:
@@ -229,7 +230,7 @@ class _Batch:
                 self._threads.shutdown()
 
     def add(self, file: File, document: Document) -> None:
-        """Take a document in; raises what went wrong with an earlier one in a thread."""
+        """Add a document; raises the error that an earlier document caused in a thread."""
         while self._given and self._given[0][1].done():
             self._wait(len(self._given) - 1)
         document = replace(document, title=embed.encodable(document.title))  # YAML can spell what UTF-8 cannot
@@ -242,7 +243,7 @@ class _Batch:
             if not self._store.library.resign(file, state[0]):  # else it was only touched
                 self._publish(file, state[0])
             return
-        if state:  # a run was stopped amid this content
+        if state:  # an earlier run was stopped while it added this content
             content, parts = state[0], self._store.library.chunks_of(state[0])
             missing = set(self._store.vectors.missing([part.id for part in parts]))
         else:
@@ -260,32 +261,32 @@ class _Batch:
             self._hand_over()
 
     def finish(self) -> None:
-        """Return when all that was added is published."""
+        """Wait until everything that was added is published."""
         self._hand_over()
         self._wait(0)
 
     def _hand_over(self) -> None:
-        """Give what waits to a thread, once one is free."""
+        """Pass the waiting documents to a thread, as soon as one is free."""
         self._wait(AT_A_TIME - 1)
         if self._waiting:
             before = self._given[-1][1] if self._given else None
             self._given.append((self._waiting, self._threads.submit(self._process, self._waiting, before)))
             self._waiting = []
 
-    def _wait(self, most: int) -> None:
-        """Return when at most so many batches are with the threads; raises what went wrong with another."""
-        while len(self._given) > most:
+    def _wait(self, max_given: int) -> None:
+        """Wait until the threads have at most so many batches; raises the error of a batch that failed."""
+        while len(self._given) > max_given:
             self._given[0][1].result()
             del self._given[0]
 
     def _process(self, batch: list[_Waiting], before: Future[None] | None) -> None:
-        """Write the vectors of the whole batch, then publish it; begin nothing more once the run has failed.
+        """Write the vectors of the whole batch, then publish it. After a failure of the run, start nothing more.
 
-        Embeds when no other thread does, and writes when the batch `before` is published.
+        Only one thread embeds at a time. Writing starts when the batch `before` is published.
         """
-        flat = [one for *_, texts in batch for one in texts]
-        for first in range(0, len(flat), FLUSH_CHUNKS):
-            some = flat[first : first + FLUSH_CHUNKS]
+        passages = [passage for *_, texts in batch for passage in texts]
+        for first in range(0, len(passages), FLUSH_CHUNKS):
+            some = passages[first : first + FLUSH_CHUNKS]
             with self._turn_to_embed():
                 if self._stopped:
                     return
@@ -294,7 +295,7 @@ class _Batch:
                 before.result()
             if self._stopped:
                 return
-            self._store.vectors.add([one for one, _ in some], vectors)
+            self._store.vectors.add([chunk for chunk, _ in some], vectors)
             self.embedded += len(some)
             self._tell(self.embedded)
         if before:
@@ -306,7 +307,7 @@ class _Batch:
 
     @contextmanager
     def _turn_to_embed(self) -> Iterator[None]:
-        """Alone; what goes wrong inside stops the other thread before it has its turn."""
+        """Let only one thread embed at a time. An error inside stops the run before the other thread starts."""
         with self._embedding:
             try:
                 yield
@@ -320,9 +321,9 @@ class _Batch:
 
 
 def _rest(running: Sequence[Future[None]]) -> None:
-    """Return when they are done, however often somebody interrupts: they write, and the store's lock is kept as long.
+    """Wait until all of them are done, even when interrupted: they write, and the store must stay locked until then.
 
-    An interrupted join would not do: before Python 3.13 it takes a thread that still runs for ended.
+    `Thread.join` cannot be used: before Python 3.13, after an interrupt it takes a running thread for finished.
     """
     interrupted: BaseException | None = None
     while True:
@@ -336,13 +337,13 @@ def _rest(running: Sequence[Future[None]]) -> None:
 
 
 def content_key(document: Document, format_name: str) -> str:
-    """Names a content: the same text, title, date, format and blocks give the same key, whatever the file is called.
+    """The key of a content: equal for equal text, title, date, format and blocks, whatever the file's name is.
 
-    All of a block counts, for headings, rows and places are stored with the content, and shown beside its quotes.
+    Blocks are included with all fields, since headings, rows and places are stored with the content.
     """
     facts = (document.sha256, document.title, document.date or "", document.left_out or "", format_name)
     digest = hashlib.sha256("\0".join(facts).encode())
-    for one in document.blocks:  # one by one: there may be millions
-        about = (one.start, one.end, one.kind, one.level, one.page, one.locator)
+    for block in document.blocks:  # hashed one at a time: there may be millions
+        about = (block.start, block.end, block.kind, block.level, block.page, block.locator)
         digest.update(f"\0{about!r}".encode())
     return digest.hexdigest()[:32]

@@ -1,11 +1,11 @@
 """SQLite: documents, sentences, chunks and their BM25 index; the single source of truth for text and offsets.
 
-A content is a text with its title and date, stored once however many files hold it. It is `pending` until all
-its vectors are written, then published in one transaction. Chunk ids whose vectors are still to be deleted
-wait in `doomed`. Whatever stops a writer, what is published is complete and the next run takes up the rest.
+A content is a text with its title and date. It is stored once, however many files hold it. It is pending until all
+its vectors are written; then it is published in one transaction. Chunk ids whose vectors must still be deleted are
+in the table `doomed`. When a writer is stopped, what is published is complete, and the next run does the rest.
 
-SQLite notices damage to its own structure only. So each content has a seal over all that is said of it, each
-document one over the content that it is: a disk that lost a bit is an error, and never another quote.
+SQLite detects damage to its own structure only. Therefore each content has a seal, a hash over all its facts, and
+each document record has a seal over its path and content: a damaged value is an error and never another quote.
 """
 
 import bisect
@@ -33,11 +33,11 @@ from qa.schema import Chunk, Document, DocumentInfo, Sentence, Skipped
 from qa.words import FUNCTION_WORDS
 
 VERSION = "7"  # part of the store's fingerprint: raise it when tables change, or a content's name, title or date
-COMMON_SHARE = 0.05  # a term in more of the chunks than this costs more than it tells …
-COMMON_CHUNKS = 2000  # … where it is in at least so many
-RARE_TERMS = 3  # kept when all of a question's terms are common
-MAX_TERMS = 64  # of a question, the rarest …
-MAX_MATCHES = 20_000  # … that stand in about so many chunks together: each of those is scored
+COMMON_SHARE = 0.05  # a term in a larger share of the chunks is too frequent to search for, …
+COMMON_CHUNKS = 2000  # … if it stands in more than this many chunks
+RARE_TERMS = 3  # so many of the rarest terms are kept when all terms of a question are frequent
+MAX_TERMS = 64  # of a question that are searched for, the rarest first, …
+MAX_MATCHES = 20_000  # … as long as they stand in about so many chunks together, each of which is scored
 TITLE_WEIGHT = 0.5
 CACHED_CHARS = 50_000_000
 
@@ -76,7 +76,7 @@ _TOKEN = re.compile(r"[^\W_][\w\u0300-\u036f]*")  # combining marks belong to th
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A published chunk and what is known of the document that it is cited from."""
+    """A published chunk with its text, and the facts about the document that it is cited from."""
 
     chunk: str
     content: int
@@ -88,7 +88,7 @@ class Passage:
     title: str
     date: str | None
     sha256: str
-    sentences: tuple[Sentence, ...]  # all that it touches; only an over-long one reaches beyond it
+    sentences: tuple[Sentence, ...]  # all that overlap it; only an over-long sentence reaches beyond it
 
 
 class _Connection:
@@ -96,13 +96,13 @@ class _Connection:
 
     def __init__(self, db: sqlite3.Connection, file: tuple[int, int] | None) -> None:
         self.db = db
-        self.file = file  # to which it is a connection, whatever has taken its place since
+        self.file = file  # the file that was opened, even if another one has replaced it since
         weakref.finalize(self, db.close)
 
 
 @dataclass(slots=True)
 class _Counts:
-    """What takes a walk over the store to count, for as long as it stays as it is."""
+    """Counts that need a scan of the store; they are valid until the store changes."""
 
     of: tuple[int, bytes]  # generation, and the word index's own totals: erasing what is dropped changes only these
     chunks: int | None = None
@@ -151,7 +151,7 @@ class Library:
             db.execute("PRAGMA trusted_schema = OFF")
             db.execute("PRAGMA cell_size_check = ON")  # look at a page before it is used
             self._local.connection = connection
-        # Ids begin anew in a store that was rebuilt: what this process remembers would be of other texts.
+        # In a rebuilt store ids start from 1 again, so the cached texts of this process would be wrong.
         if connection.file != self._file or _file_id(self.path) != self._file:
             raise StoreError(f"{self.path} was erased or rebuilt by another process; start this one again.")
         return connection.db
@@ -173,7 +173,7 @@ class Library:
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing; threads wait for each other, processes for as long as SQLite does."""
+        """A transaction: all writes inside are kept, or none. Threads wait for each other, processes up to 30 s."""
         with self._writing, self._translated():
             db = self._connect()
             try:
@@ -217,7 +217,7 @@ class Library:
             db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
     def generation(self) -> int:
-        """A number that grows with every change that a question could notice."""
+        """A number that grows with every change that can affect an answer."""
         with self.read():
             return int(self.meta("generation") or 0)
 
@@ -232,7 +232,7 @@ class Library:
             return [DocumentInfo(**dict(row)) for row in rows]
 
     def partly_read(self) -> list[Skipped]:
-        """What of the documents is left out, and why."""
+        """The documents that were read only in part, and what is missing."""
         with self.read() as db:
             rows = db.execute(
                 "SELECT d.path, c.left_out FROM documents d JOIN contents c ON c.id = d.content"
@@ -258,7 +258,7 @@ class Library:
             return {row[0]: (row[1], (row[2], int(row[3]), int(row[4]))) for row in rows}
 
     def fingerprint(self) -> str:
-        """Names what the store holds: equal for equal documents, weights and boundaries."""
+        """Identifies what the store holds: equal for equal documents, weights and boundaries."""
         with self.read() as db:
             generation = self.generation()
             if self._fingerprint[0] != generation:
@@ -270,13 +270,13 @@ class Library:
             return self._fingerprint[1]
 
     def skipped(self) -> list[Skipped]:
-        """What the last run left out, and why."""
+        """The files that the last run left out, and why."""
         with self.read() as db:
             rows = db.execute("SELECT path, reason FROM skipped ORDER BY path").fetchall()
             return [Skipped(path=row[0], reason=row[1]) for row in rows]
 
     def count_chunks(self, documents: Sequence[str] | None = None, *, most: int | None = None) -> int:
-        """How many chunks a question may be answered from; with a filter, counting stops at `most`."""
+        """How many chunks a question may be answered from. With a filter, counting stops at `most`."""
         with self.read() as db:
             counts = self._counts_of(db)
             active, values = _active(documents)
@@ -289,7 +289,7 @@ class Library:
             return int(db.execute(counted, (*values, -1 if most is None else most)).fetchone()[0])
 
     def _counts_of(self, db: sqlite3.Connection) -> _Counts:
-        """The counts that hold in this snapshot: those that are known, or none yet."""
+        """The counts that are valid in this snapshot; empty ones when the store has changed."""
         totals = db.execute("SELECT block FROM words_data WHERE id = 1").fetchone()
         now = (self.generation(), bytes(totals[0]) if totals else b"")
         counts = self._counts
@@ -322,9 +322,9 @@ class Library:
         return [(row[0], float(row[1])) for row in rows]
 
     def _match(self, db: sqlite3.Connection, question: str) -> str:
-        """The FTS5 query: the question's rarest terms, quoted, joined by OR. Nothing of a question is syntax.
+        """The FTS5 query: the question's rarest terms, quoted and joined by OR, so that none of them is syntax.
 
-        Function words count only where there are no others: in a small collection even "how" and "many" are rare.
+        Function words are searched for only when there are no other words: in a small collection even "how" is rare.
         """
         tokens = list(dict.fromkeys(_TOKEN.findall(search_text(question))))
         tokens = [token for token in tokens if token.lower() not in FUNCTION_WORDS] or tokens
@@ -339,7 +339,7 @@ class Library:
         return " OR ".join(f'"{token}"' for token in kept[:within])
 
     def _stems(self, tokens: list[str]) -> list[str | None]:
-        """Each token's form in the index, by SQLite's own tokenizer; None for what it drops."""
+        """Each token's form in the index, from SQLite's own tokenizer; None for a token that it drops."""
         stemmer: _Connection | None = getattr(self._local, "stemmer", None)
         if stemmer is None:
             db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
@@ -357,9 +357,9 @@ class Library:
     def passages(
         self, chunks: Sequence[str], documents: Sequence[str] | None = None, *, most: int | None = None
     ) -> list[Passage]:
-        """The first `most` published passages of these chunk ids, in their order.
+        """The first `most` published passages among these chunk ids, in their order.
 
-        Ids that are not (any more) there, or that the filter leaves out, are passed over.
+        Ids that are unpublished, deleted or excluded by the filter are skipped.
         """
         found: list[Passage] = []
         allowed = None if documents is None else frozenset(documents)
@@ -378,7 +378,7 @@ class Library:
                     raise damaged(self.path, "a passage is out of place")
                 paths = self._paths(db, row["id"])
                 if not paths:
-                    raise damaged(self.path, "an index is not that of its table")
+                    raise damaged(self.path, "an index does not match its table")
                 if kept := tuple(path for path in paths if allowed is None or path in allowed):
                     found.append(self._passage(row, kept))
         return found
@@ -408,12 +408,12 @@ class Library:
         return tuple(row[0] for row in rows)
 
     def _check_seals(self, rows: Iterable[sqlite3.Row]) -> None:
-        """Raises StoreDamaged unless each of these documents (path, key, seal) is the content it was sealed with."""
+        """Raise StoreDamaged unless each document record (path, key, seal) still matches its seal."""
         if any(row["seal"] != _document_seal(row["path"], row["key"]) for row in rows):
-            raise damaged(self.path, "a document is not its text")
+            raise damaged(self.path, "a document record does not match its text")
 
     def text(self, content: int) -> str:
-        """The whole text of a content; raises StoreDamaged where it is not what was indexed."""
+        """The whole text of a content; raises StoreDamaged when it is not the text that was indexed."""
         with self._lock:
             if content in self._texts:
                 self._texts.move_to_end(content)
@@ -447,14 +447,14 @@ class Library:
                 raise StoreError("a document was replaced while it was being read; ask again.")
             text: str = row["text"]
             if not isinstance(text, str) or text_sha256(text) != row["sha256"]:
-                raise damaged(self.path, "a text is not what was indexed")
+                raise damaged(self.path, "a text is not the one that was indexed")
             sentences = db.execute(f"SELECT {_SENTENCE} FROM sentences WHERE content = ? ORDER BY start", (content,))
             if row["seal"] != _seal(tuple(row[2:]), map(tuple, sentences)):
                 raise damaged(self.path, "a text's sentences are not those that were indexed")
         return text
 
     def sentences(self, content: int, start: int, end: int) -> list[Sentence]:
-        """The sentences that touch `start:end`, in order."""
+        """The sentences that overlap `start:end`, in order."""
         with self.read() as db:
             # No sentence starts inside another, so the last one that starts at or before `start` is the first.
             rows = db.execute(
@@ -465,10 +465,10 @@ class Library:
         return [Sentence(*row) for row in rows]
 
     def context(self, content: int, start: int, end: int) -> tuple[str, str]:
-        """What a reader needs beside the sentences `start:end`: (before, after), either may be empty.
+        """(before, after): the context of the sentences `start:end` that is shown beside a quote. Either may be empty.
 
-        Before a list item stands the sentence that introduces the list, before a table row the table's first row.
-        A heading or a blank line ends a table.
+        For a list item, `before` is the sentence that introduces the list; for a table row, the table's first row. A
+        heading or a blank line ends a table.
         """
         with self.read() as db:
             earlier = db.execute(
@@ -486,18 +486,18 @@ class Library:
         text = self.text(content)
         before = [Sentence(*row) for row in earlier]
         if own and own[0].kind == "item":
-            before = [one for one in before if one.kind != "item"]
+            before = [sentence for sentence in before if sentence.kind != "item"]
         elif own and own[0].kind == "row":
-            before = [header] if header else [one for one in before[:1] if one.kind != "row"]
+            before = [header] if header else [sentence for sentence in before[:1] if sentence.kind != "row"]
         if before and before[0].kind == "heading":
-            before = []  # it is the quote's `heading`
+            before = []  # shown already as the quote's `heading`
         after = [Sentence(*row) for row in later]
         return _slice(text, before[:1]), _slice(text, after)
 
     def header_row(self, content: int, start: int) -> Sentence | None:
-        """The first row of the table in which a row begins at `start`; None where it is the first itself.
+        """The first row of the table whose row starts at `start`; None when that is the first row itself.
 
-        A blank line ends a table, and so does what is no row.
+        A blank line ends a table, and so does a sentence that is not a row.
         """
         top = _blank_line_before(self.text(content), start)
         with self.read() as db:
@@ -514,7 +514,7 @@ class Library:
         return Sentence(*row) if row else None
 
     def heading(self, content: int, position: int) -> str | None:
-        """The headings that `position` stands under, outermost first, joined by " › "."""
+        """The headings above `position`, the outermost first, joined by " › "."""
         path: list[str] = []
         outermost = math.inf
         with self.read() as db:
@@ -528,11 +528,11 @@ class Library:
                     outermost = level
                     path.insert(0, _HEADING_MARKS.sub("", self.text(content)[start:end]).strip())
                 if outermost <= 1:
-                    break  # a long document has many more before it
+                    break  # earlier headings do not apply; a long document has many of them
         return " › ".join(path) or None
 
     def verify(self) -> None:
-        """Raises StoreDamaged unless all that is stored keeps the laws of texts, chunks and index."""
+        """Check everything that is stored; raises StoreDamaged for the first damage that is found."""
         with self.read() as db:
             if db.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
                 raise damaged(self.path, "its pages")
@@ -552,16 +552,16 @@ class Library:
                 if db.execute(f"SELECT 1 FROM {table} WHERE content NOT IN (SELECT id FROM contents)").fetchone():
                     raise damaged(self.path, "passages of no text")
             if not _is_as_made_anew(db):
-                raise damaged(self.path, "its tables or its word index are not those of the texts")
+                raise damaged(self.path, "its tables or its word index do not match the texts")
         with self.write() as db:
             db.execute("INSERT INTO words(words) VALUES ('integrity-check')")
 
     def copy_to(self, path: Path) -> None:
-        """Write what the library is at this moment to a new file, whoever writes meanwhile."""
+        """Copy the library's present state to a new file; other processes may write meanwhile."""
         with self._translated():
             copy = sqlite3.connect(path)
             try:
-                self._connect().backup(copy)  # by pages; the file itself lacks what stands in the log
+                self._connect().backup(copy)  # not a copy of the file, which lacks the writes in the log
             except sqlite3.Error as error:
                 raise sqlite_error(error, path if "full" in str(error) else self.path) from error
             finally:
@@ -576,7 +576,7 @@ class Library:
         return None if row is None else (row[0], bool(row[1]))
 
     def add_pending(self, key: str, document: Document, sentences: Iterable[Sentence], chunks: Iterable[Chunk]) -> int:
-        """Store a content that no question sees yet; returns its id."""
+        """Store a content without publishing it; returns its id. No question uses it yet."""
         about = (document.title, document.date, document.pages, document.encoding, document.left_out)
         facts = (key, document.sha256, *about)
         rows = sorted((s.start, s.end, s.kind, s.level, s.page, s.locator) for s in sentences)
@@ -591,7 +591,7 @@ class Library:
                 'INSERT INTO chunks(chunk, content, start, "end") VALUES (?, ?, ?, ?)',
                 ((chunk.id, content, chunk.start, chunk.end) for chunk in chunks),
             )
-            # The ids may wait for deletion from an earlier life of the same content.
+            # The same content may have been stored before, and its ids may still be marked for deletion.
             db.execute("DELETE FROM doomed WHERE chunk IN (SELECT chunk FROM chunks WHERE content = ?)", (content,))
         return content
 
@@ -602,7 +602,7 @@ class Library:
             return [Chunk(*row) for row in rows]
 
     def publish(self, content: int, file: File) -> None:
-        """Let `file` be this content from now on, in place of what it was. All its vectors must be written."""
+        """Publish the content and make `file` refer to it. All vectors of the content must be written before."""
         with self.write() as db:
             row = db.execute("SELECT key, text, title, published FROM contents WHERE id = ?", (content,)).fetchone()
             if not row["published"]:
@@ -614,24 +614,24 @@ class Library:
             _advance(db)
 
     def resign(self, file: File, content: int) -> bool:
-        """Note that a file has been touched but not changed; False where it is not this content."""
+        """Record the new signature of an unchanged file; False when the file does not have this content."""
         with self.write() as db:
             update = "UPDATE documents SET bytes = ?, mtime_ns = ?, inode = ? WHERE path = ? AND content = ?"
             return db.execute(update, (*_signature(file), file.name, content)).rowcount > 0
 
     def distrust_signatures(self) -> None:
-        """Have the next run read and hash every file again."""
+        """Mark every file as changed, so that the next run reads and hashes all of them."""
         with self.write() as db:
             db.execute("UPDATE documents SET mtime_ns = '-1'")
 
     def drop(self, paths: Iterable[str]) -> None:
-        """Never cite these paths again."""
+        """Delete the records of these documents, so that they are not cited any more."""
         with self.write() as db:
             if db.executemany("DELETE FROM documents WHERE path = ?", [(path,) for path in paths]).rowcount > 0:
                 _advance(db)
 
     def set_skipped(self, skipped: Iterable[Skipped]) -> None:
-        """Replace what the last run left out."""
+        """Replace the list of the files that are left out."""
         with self.write() as db:
             db.execute("DELETE FROM skipped")
             db.executemany(
@@ -639,7 +639,7 @@ class Library:
             )
 
     def purge(self) -> list[str]:
-        """Erase contents that no document has; returns the chunk ids whose vectors are to be deleted."""
+        """Delete contents that no document refers to; returns the chunk ids whose vectors must be deleted."""
         with self.write() as db:
             unused = "SELECT id FROM contents WHERE id NOT IN (SELECT content FROM documents)"
             for (content,) in db.execute(unused).fetchall():
@@ -654,13 +654,13 @@ class Library:
             return [row[0] for row in db.execute("SELECT chunk FROM doomed")]
 
     def forget_doomed(self, chunks: Iterable[str]) -> None:
-        """The vectors of these chunk ids are deleted."""
+        """Record that the vectors of these chunk ids are deleted."""
         with self.write() as db:
             db.executemany("DELETE FROM doomed WHERE chunk = ?", ((chunk,) for chunk in chunks))
 
 
 def search_text(text: str) -> str:
-    """`text` with one form for each letter, and a space around those of the scripts that put none between words."""
+    """`text` in NFKC, with spaces around the letters of scripts that do not separate words."""
     return _UNSPACED.sub(r" \1 ", unicodedata.normalize("NFKC", text))
 
 
@@ -670,7 +670,7 @@ def _create(db: sqlite3.Connection) -> None:
 
 
 def _is_as_made_anew(db: sqlite3.Connection) -> bool:
-    """Whether tables are defined as they are today, and the word index has every word at its place and no other."""
+    """Whether tables and word index equal those of a newly made library with the same texts."""
     tables = "SELECT type, name, sql FROM main.sqlite_master ORDER BY name"
     lengths = "SELECT id, sz FROM words_docsize ORDER BY id"
     places = "SELECT term, doc, col, offset FROM temp.places"
@@ -680,39 +680,39 @@ def _is_as_made_anew(db: sqlite3.Connection) -> bool:
         _create(anew)
         for row in db.execute("SELECT id, text, title FROM contents WHERE published"):
             anew.executemany("INSERT INTO words(rowid, text, title) VALUES (?, ?, ?)", _words(db, row["id"], row))
-        for one in (db, anew):  # both within a transaction that is rolled back
-            one.execute("CREATE VIRTUAL TABLE temp.places USING fts5vocab(main, words, 'instance')")
+        for library in (db, anew):  # both in a transaction that is rolled back
+            library.execute("CREATE VIRTUAL TABLE temp.places USING fts5vocab(main, words, 'instance')")
         return all(
-            one is not None and tuple(one) == other
+            row is not None and tuple(row) == expected
             for query in (tables, lengths, places)
-            for one, other in itertools.zip_longest(db.execute(query), anew.execute(query))
+            for row, expected in itertools.zip_longest(db.execute(query), anew.execute(query))
         )
     finally:
         anew.close()
 
 
 def _seal(facts: tuple[Any, ...], sentences: Iterable[tuple[Any, ...]]) -> str:
-    """Changes with anything that is said of a content, its sentences included (in order of start)."""
+    """A hash over the facts of a content and its sentences (in order of start)."""
     digest = hashlib.sha256(repr(facts).encode())
-    for one in sentences:
-        digest.update(repr(one).encode())
+    for sentence in sentences:
+        digest.update(repr(sentence).encode())
     return digest.hexdigest()
 
 
 def _document_seal(path: str, key: str) -> str:
-    """Changes when a path or the content that it stands for does."""
+    """A hash over a path and the key of its content."""
     return hashlib.sha256(repr((path, key)).encode()).hexdigest()[:16]
 
 
 def _blank_line_before(text: str, position: int) -> int:
-    """Where the last blank line before `position` begins, white space allowed in it; -1 where there is none."""
+    """Where the last blank line before `position` begins; it may hold white space. -1 when there is none."""
     window = 4096
     while True:
         start = max(0, position - window)
         *_, last = itertools.chain([None], _BLANK_LINE.finditer(text, start, position))
         if last or not start:
             return last.start() if last else -1
-        window *= 4  # a blank line may lie across the edge of a smaller one
+        window *= 4  # a blank line may lie across the edge of the smaller window
 
 
 def _slice(text: str, sentences: Sequence[Sentence]) -> str:
@@ -725,12 +725,12 @@ def _signature(file: File) -> tuple[int, str, str]:
 
 
 def _cover(text: str, intervals: Sequence[Sentence] | Sequence[Chunk]) -> bool:
-    """Whether the intervals lie inside the text and leave nothing but white space outside of all of them."""
+    """Whether the intervals lie inside the text and cover all of it except white space."""
     at = 0
-    for one in intervals:
-        if not 0 <= one.start < one.end <= len(text) or text[at : one.start].strip():
+    for interval in intervals:
+        if not 0 <= interval.start < interval.end <= len(text) or text[at : interval.start].strip():
             return False
-        at = max(at, one.end)
+        at = max(at, interval.end)
     return not text[at:].strip()
 
 
@@ -741,11 +741,11 @@ def _words(db: sqlite3.Connection, content: int, row: sqlite3.Row) -> list[tuple
 
 
 def _count_term(db: sqlite3.Connection, known: dict[str, int], stem: str) -> int:
-    """In how many chunks a term of the index stands. SQLite walks along all of them, and common ones come again."""
+    """In how many chunks a term stands. SQLite scans all of them to count, so counts are remembered in `known`."""
     if stem not in known:
         row = db.execute("SELECT doc FROM terms WHERE term = ?", (stem,)).fetchone()
         if row is None:
-            return 0  # not kept: what is not in the index has no end
+            return 0  # not remembered: there is no limit to the number of unknown terms
         known[stem] = row[0]
     return known[stem]
 

@@ -1,4 +1,4 @@
-"""Files that a person uploaded: kept in the store under a safe name, dropped only by a person."""
+"""Uploaded files: they are kept in the store under a safe name, and only a person deletes them."""
 
 import hashlib
 import json
@@ -17,16 +17,16 @@ from qa.errors import DocumentError
 from qa.formats import READERS
 from qa.store import INCOMING, UPLOADERS, UPLOADS, Store
 
-WAIT_S = 60.0  # for another run of indexing to end
+WAIT_S = 60.0  # for another indexing run to end
 MAX_UPLOADS = 1000
 NAME_BYTES = 120
 HASH_CHARS = 8
 
 
 def safe_name(name: str) -> str:
-    """A plain file name for whatever a browser calls its file: letters, digits and `. _ - ( )`, never hidden.
+    """A safe file name for the name that a browser sends: letters, digits, spaces and `. _ - ( )`, never hidden.
 
-    What had to be altered or cut ends in a hash of what it was: other names stay other names.
+    A name that had to be changed or shortened ends in a hash of the original, so that different names stay different.
     """
     base = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
     plain = re.sub(r"[^\w.() -]+", "_", base.encode("utf-8", "ignore").decode()).strip(" .")
@@ -44,16 +44,16 @@ def _cut(stem: str, ending: str) -> str:
 
 @contextmanager
 def putting(store: Store, name: str, data: bytes, *, max_file_mb: float, owner: str | None = None) -> Iterator[str]:
-    """Keep the file if it can be indexed; gives its path among the documents, to index inside. Writer only.
+    """Store the uploaded file; yields its document path, for indexing inside the context. Writer only.
 
-    Where indexing fails, what was there before is back. The file is read first in a place that is not indexed, then
-    moved: indexing never meets half a file. With an `owner`, only an own upload is replaced.
+    When indexing fails, the previous file is restored. The file is first read in a folder that is not indexed, and then
+    moved, so that no half-written file is indexed. With an `owner`, only an upload of the same owner is replaced.
     """
     name = safe_name(name)
     if Path(name).suffix.lower() not in READERS:
         raise DocumentError(f"{name}: this format is not supported (supported: {' '.join(sorted(READERS))})")
     kept = store.uploads / name
-    unique = secrets.token_hex(8)  # another chat on this store may be at the same name
+    unique = secrets.token_hex(8)  # another chat on this store may be uploading a file of the same name
     incoming, before = (store.path / INCOMING / f"{unique}-{what}-{name}" for what in ("new", "old"))
     try:
         for folder in (incoming.parent, store.uploads):
@@ -65,9 +65,9 @@ def putting(store: Store, name: str, data: bytes, *, max_file_mb: float, owner: 
         read_document(File(incoming, UPLOADS + name, signature(incoming.stat())), max_file_mb=max_file_mb)
         if kept.exists():
             before.touch(mode=0o600)
-            shutil.copyfile(kept, before)  # not its time: what looks old in this folder is swept by any upload
+            shutil.copyfile(kept, before)  # without its time stamp: old files in this folder are deleted by any upload
         uploaders = _uploaders(store)
-        _note_uploaders(store, {**uploaders, name: owner})  # first: a file without an owner would be nobody's to delete
+        _note_uploaders(store, {**uploaders, name: owner})  # before the file: nobody could delete one without owner
         os.replace(incoming, kept)
         try:
             yield UPLOADS + name
@@ -85,7 +85,7 @@ def putting(store: Store, name: str, data: bytes, *, max_file_mb: float, owner: 
 
 
 def remove(store: Store, path: str, *, owner: str | None = None) -> None:
-    """Delete the uploaded file of this path; raises DocumentError where there is none. Writer only."""
+    """Delete the uploaded file of this path; raises DocumentError when there is none. Writer only."""
     name = path.removeprefix(UPLOADS)
     if not path.startswith(UPLOADS) or name not in (os.listdir(store.uploads) if store.uploads.is_dir() else ()):
         raise DocumentError(f"{path} is not an upload; files of the folder are deleted there")
@@ -94,12 +94,12 @@ def remove(store: Store, path: str, *, owner: str | None = None) -> None:
         (store.uploads / name).unlink()
     except OSError as error:
         raise disk_error(error, store.uploads) from None
-    with suppress(OSError):  # a full disk; the note of a file that is gone means nothing, and `qa check` drops it
+    with suppress(OSError):  # a full disk; the record of a deleted file does no harm, and `qa check` removes it
         _note_uploaders(store, {**_uploaders(store), name: None})
 
 
 def forget_gone(store: Store) -> list[str]:
-    """Forget who uploaded the files that are not there; returns their names, raises StoreError. Writer only."""
+    """Delete the records of uploads whose file is gone; returns their names, raises StoreError. Writer only."""
     try:
         uploaders = _uploaders(store)
         gone = sorted(name for name in uploaders if not (store.uploads / name).is_file())
@@ -110,13 +110,13 @@ def forget_gone(store: Store) -> list[str]:
 
 
 def _raise_unless_own(store: Store, name: str, owner: str | None) -> None:
-    """Without log-in there are no owners, and everybody may do everything."""
+    """Raise DocumentError when the upload belongs to another owner. Without log-in (`owner` is None) nobody owns it."""
     if owner is not None and (store.uploads / name).exists() and _uploaders(store).get(name) != owner:
         raise DocumentError(f"{name}: somebody else uploaded this; only they can replace or delete it")
 
 
 def _uploaders(store: Store) -> dict[str, str]:
-    """File name → who uploaded it, for those uploaded with log-in. What cannot be read is nobody's."""
+    """File name → owner, for files uploaded with log-in. When the record cannot be read, no file has an owner."""
     try:
         known = json.loads((store.path / UPLOADERS).read_bytes())
     except (FileNotFoundError, ValueError):
@@ -125,7 +125,7 @@ def _uploaders(store: Store) -> dict[str, str]:
 
 
 def _note_uploaders(store: Store, uploaders: Mapping[str, str | None]) -> None:
-    """Replace the record, all or nothing."""
+    """Replace the record of owners atomically."""
     known = {name: owner for name, owner in uploaders.items() if owner}
     if known == _uploaders(store):
         return

@@ -1,10 +1,10 @@
-"""Chroma through LlamaIndex's `ChromaVectorStore`: chunk ids and vectors; derived, rebuildable.
+"""Chunk ids and vectors in Chroma, through LlamaIndex's `ChromaVectorStore`. They can be rebuilt from the library.
 
-Chroma is not made for several processes. A client misses what another one writes, and any call, a query too,
-may rewrite the index files in place: two at a time tear them, and torn files can crash whoever opens them. So
-calls take turns among all processes. `vectors.state` holds how often the vectors were written, by which a client
-knows that it must open them anew, and whether a call is under way: whoever finds it so takes the turn of a
-process that died amid its call, and looks at the vectors before it uses them.
+Chroma does not support several processes. A client does not see what another one writes. Any call, even a query, may
+rewrite the index files in place: two calls at a time damage the files, and damaged files can crash the process that
+opens them. Therefore the processes take turns. The file `vectors.state` holds a count of writes, from which a client
+knows that it must reopen the files, and whether a call is under way. A process that finds a call under way, although
+it has the turn, knows that another process died during the call; it checks the vectors before it uses them.
 """
 
 import errno
@@ -32,10 +32,10 @@ from qa.errors import StoreBusy, StoreDamaged, StoreError
 
 @contextmanager
 def _settings_as_given() -> Iterator[None]:
-    """Settings made inside have the values that are passed and the defaults, whatever is set around this process.
+    """Inside, settings have only the values that are passed and the defaults.
 
-    Chroma reads its settings from the environment and from an `.env` in the working directory, which may be the
-    documents folder: whoever writes there could name a server that all vectors go to.
+    Otherwise Chroma reads its settings from the environment and from an `.env` file in the working directory. That may
+    be the documents folder, where somebody could write the name of a server to which all vectors would be sent.
     """
     reads_around = BaseSettings.__init__
     BaseSettings.__init__ = BaseModel.__init__  # type: ignore[method-assign, assignment]
@@ -45,7 +45,7 @@ def _settings_as_given() -> Iterator[None]:
         BaseSettings.__init__ = reads_around  # type: ignore[method-assign]
 
 
-with _settings_as_given():  # only here, where Chroma makes its own: whoever imports this may have settings to be read
+with _settings_as_given():  # only around these imports: the importing program may have settings of its own
     import chromadb
     from chromadb.config import Settings
     from llama_index.vector_stores.chroma import ChromaVectorStore
@@ -55,10 +55,10 @@ with _settings_as_given():  # only here, where Chroma makes its own: whoever imp
 BATCH = 1000  # ids or vectors a call
 HNSW: dict[str, Any] = {"space": "cosine"}
 TURN_WAIT_S = 60.0
-POLL_S = 0.005  # who waits for a turn looks this often whether it is free
-PROBES = 16  # how many vectors the index is asked for to see whether it is whole, …
-REACH = 500  # … each among so many neighbours, which a search for fewer may not come by in a large index, …
-SHARE_FOUND = 1 / 8  # … and how many of them must be found
+POLL_S = 0.005  # how often a waiting process checks whether the turn is free
+PROBES = 16  # vectors that are searched for to test the index, …
+REACH = 500  # … each among so many neighbours (in a large index a search for fewer may miss it); …
+SHARE_FOUND = 1 / 8  # … at least this share of them must be found
 
 IDLE, BUSY, TORN = "idle", "busy", "torn"
 
@@ -89,19 +89,19 @@ class Vectors:
             self._client = self._store = None
 
     def add(self, ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
-        """Write vectors [len(ids), dimensions]; ids that are there are overwritten."""
+        """Write vectors [len(ids), dimensions]; existing vectors of these ids are replaced."""
         for first in range(0, len(ids), BATCH):
             self._call(_add, ids[first : first + BATCH], vectors[first : first + BATCH], writes=True)
 
     def delete(self, ids: Sequence[str]) -> None:
-        """Delete the vectors of these ids; ids that are not there are fine."""
+        """Delete the vectors of these ids; unknown ids are ignored."""
         for some in _batches(ids):
             self._call(_delete, some, writes=True)
 
     def missing(self, ids: Sequence[str]) -> list[str]:
-        """Which of these ids have no vector, in order."""
-        there = {one for some in _batches(ids) for one in self._call(_ids, some)}
-        return [one for one in ids if one not in there]
+        """The ids that have no vector, in order."""
+        there = {known for some in _batches(ids) for known in self._call(_ids, some)}
+        return [chunk for chunk in ids if chunk not in there]
 
     def all_ids(self) -> list[str]:
         """Every id that has a vector."""
@@ -112,27 +112,27 @@ class Vectors:
         return self._call(_count)
 
     def nearest(self, vector: NDArray[np.float32], limit: int) -> list[tuple[str, float]]:
-        """(id, cosine) of about the nearest vectors (HNSW), nearest first."""
+        """(id, cosine) of approximately the nearest vectors (HNSW), nearest first."""
         return self._call(_nearest, vector, limit)
 
     def exact(self, vector: NDArray[np.float32], ids: Sequence[str], limit: int) -> list[tuple[str, float]]:
-        """(id, cosine) of the nearest among these ids, nearest first, by scoring each."""
+        """(id, cosine) of the nearest among these ids, nearest first; every one of them is scored."""
         scored: list[tuple[str, float]] = []
         for some in _batches(ids):
             there, vectors = self._call(_get, some)
             if there:
                 scored += zip(there, (vectors @ vector).tolist(), strict=True)
-        return sorted(scored, key=lambda one: (-one[1], one[0]))[:limit]
+        return sorted(scored, key=lambda pair: (-pair[1], pair[0]))[:limit]
 
     def are_sound(self, ids: Sequence[str] | None = None) -> bool:
-        """Whether those of these ids (None: of all) that have a vector have a whole one, which the index finds."""
+        """Whether the vectors of these ids (None: all) are undamaged and can be found through the index."""
         try:
             return self._call(_are_sound, ids)
         except StoreDamaged:
             return False
 
     def destroy(self) -> None:
-        """Throw all vectors away; they are rebuilt from the library."""
+        """Delete all vectors, so that they are rebuilt from the library."""
         with self._turn():
             self.close()
             writes, _ = self._read_state()
@@ -143,7 +143,7 @@ class Vectors:
 
     @contextmanager
     def still(self) -> Iterator[bool]:
-        """No call is under way inside, so that the files can be copied; False where they are not fit for it."""
+        """Inside, no call runs, so that the files can be copied. Yields False when the files may be damaged."""
         with self._turn():
             self.close()
             yield self._read_state()[1] == IDLE
@@ -160,17 +160,17 @@ class Vectors:
             if count != self._seen:
                 self.close()
             count += writes
-            self._write_state(count, BUSY)  # which it stays if the call fails or this process ends in it
+            self._write_state(count, BUSY)  # it stays so if the call fails or the process dies
             result = self._attempt(action, *args)
             self._seen = count
             self._write_state(count, IDLE)
         if writes:
-            time.sleep(2 * POLL_S)  # else who writes one batch after the other leaves no turn to anybody
+            time.sleep(2 * POLL_S)  # otherwise a process that writes many batches would leave no turn to others
         return result
 
     def _look(self, count: int) -> str:
-        """The state of vectors amid a write to which a process died."""
-        self._write_state(count, TORN)  # should looking end this process too, nobody looks again
+        """Check the vectors after a process died during a call; returns their state."""
+        self._write_state(count, TORN)  # if the check crashes this process too, it is not repeated
         self.close()
         try:
             return IDLE if self._attempt(_are_sound, None) else TORN
@@ -190,24 +190,24 @@ class Vectors:
                 raise disk_error(error, self.folder.parent) from error
 
     def _read_state(self) -> tuple[int, str]:
-        """How often the vectors were written, and how the last call left them."""
+        """(how often the vectors were written, the state in which the last call left them)."""
         try:
             count, state = self._state.read_text("ascii").split()
             return int(count), state
         except FileNotFoundError:
             return 0, IDLE
-        except ValueError:  # a power cut may leave anything
+        except ValueError:  # a power cut can leave any content
             return time.time_ns(), BUSY
 
     def _write_state(self, count: int, state: str) -> None:
-        # In place and always as long, so that neither a kill nor a full disk leaves half of it.
+        # Written in place and with a fixed length, so that neither a kill nor a full disk leaves half of it.
         with open(os.open(self._state, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
             file.write(f"{count:020} {state}\n".encode("ascii"))
 
     def _attempt(self, action: Callable[..., T], *args: Any) -> T:
         try:
             return action(self._opened(), *args)
-        except Exception as error:  # Chroma's Rust core raises bare and internal errors alike
+        except Exception as error:  # Chroma's Rust core raises errors of any type
             self.close()
             text = " ".join(str(error).split())
             if any(sign in text for sign in ("disk is full", "No space left", "File too large")):
@@ -221,8 +221,8 @@ class Vectors:
     def _opened(self) -> ChromaVectorStore:
         if self._store is None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            # Chroma keeps one system per spelling of a path. Were it shared, closing ours would not let go of the
-            # files; and one that failed to open is kept too, so its spelling stays taken.
+            # Chroma shares one client system for each spelling of a path. Closing a shared one would not release the
+            # files, so each `Vectors` uses its own spelling. A system that failed to open keeps its spelling too.
             with _spellings_lock:
                 self._spelling = next(number for number in itertools.count() if number not in _spellings)
                 _spellings.add(self._spelling)
@@ -237,7 +237,7 @@ class Vectors:
 
 @contextmanager
 def hold(lock: FileLock, *, wait_s: float, busy: str) -> Iterator[None]:
-    """Hold a lock among all processes; raises StoreBusy(busy), or StoreError where there can be no lock."""
+    """Hold a lock between processes; raises StoreBusy(busy), or StoreError when the lock file cannot be used."""
     try:
         lock.acquire(timeout=wait_s, poll_interval=POLL_S)
     except Timeout:
@@ -250,11 +250,11 @@ def hold(lock: FileLock, *, wait_s: float, busy: str) -> Iterator[None]:
         lock.release()
 
 
-# What is asked of Chroma, one turn each.
+# The calls of Chroma; each takes one turn.
 
 
 def _add(store: ChromaVectorStore, ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
-    content_keys = [{"document_id": one.rsplit("-", 2)[0]} for one in ids]
+    content_keys = [{"document_id": chunk.rsplit("-", 2)[0]} for chunk in ids]
     store.client.upsert(ids=list(ids), embeddings=vectors, metadatas=content_keys)
 
 
@@ -279,14 +279,14 @@ def _nearest(store: ChromaVectorStore, vector: NDArray[np.float32], limit: int) 
     result = store.query(VectorStoreQuery(query_embedding=vector.tolist(), similarity_top_k=limit))
     # ChromaVectorStore's similarity is exp(-distance), and the distance 1 - cosine.
     pairs = zip(result.ids or [], result.similarities or [], strict=True)
-    return [(one, 1 + math.log(similarity)) for one, similarity in pairs]
+    return [(chunk, 1 + math.log(similarity)) for chunk, similarity in pairs]
 
 
 def _are_sound(store: ChromaVectorStore, ids: Sequence[str] | None) -> bool:
-    """See `Vectors.are_sound`. A broken graph misses nearly all that is asked for.
+    """See `Vectors.are_sound`. A search in a damaged index misses nearly all vectors.
 
-    A sound one misses more the larger it is (within REACH half of a million vectors with much noise), and is not made
-    anew for that.
+    A search in an undamaged one misses more the larger it is (within REACH, half of a million noisy vectors); that is
+    no reason to rebuild it.
     """
     there: list[str] = []
     for some in _batches(_ids(store, None) if ids is None else ids):
