@@ -13,9 +13,9 @@ from typing import Any, Protocol
 from pydantic import TypeAdapter, ValidationError
 
 from qa.config import Config, from_environment
-from qa.documents import text_sha256
 from qa.errors import QAError
 from qa.schema import Answer, Answered, Refused, Turn
+from qa.text import text_sha256
 
 TIMEOUT_S = 120.0
 Answerer = Callable[[str, Sequence[Turn], Sequence[str] | None], Any]

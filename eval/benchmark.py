@@ -23,7 +23,7 @@ from qa.decide import Calibration
 from qa.errors import QAError
 from qa.reader.reader import load_calibration
 from qa.schema import Answered, Refused
-from qa.store import Store
+from qa.store.place import Store
 
 Show = Callable[[int, int], None]
 BOOTSTRAPS = 2000

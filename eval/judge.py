@@ -6,9 +6,9 @@ from typing import Literal
 from eval import metrics
 from eval.exam import Placed
 from eval.metrics import Interval
-from qa.documents import text_sha256
 from qa.quotes import same_text
 from qa.schema import Answered, Boundary, Quote, Refused
+from qa.text import text_sha256
 
 MAX_QUOTES = 3
 MAX_QUOTES_OF_PARTS = 6

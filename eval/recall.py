@@ -10,7 +10,7 @@ from eval.benchmark import Show, touches
 from eval.questions import Question
 from qa.assistant import Assistant
 from qa.config import Config
-from qa.store import Store
+from qa.store.place import Store
 
 ALL = "all"
 

@@ -116,11 +116,11 @@ class RecordedEmbedding:
 
 def record(docs: Path, store: Path, given: dict[str, int]) -> Figures:
     """Make an index most of whose vectors are not embedded. Its time is not meaningful and is left out."""
-    from qa import vectors
     from qa.config import from_environment
     from qa.embed import PackagedEmbedding
     from qa.indexing import sync
-    from qa.store import Store
+    from qa.store import vectors
+    from qa.store.place import Store
 
     # Chroma writes its whole index after every so many vectors, by default 1,000. That time is not measured here.
     vectors.HNSW |= {"sync_threshold": RECORDED_SYNC}

@@ -151,7 +151,7 @@ def index(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
     from qa.config import from_environment
     from qa.embed import PackagedEmbedding, passage_text
     from qa.indexing import sync
-    from qa.store import Store
+    from qa.store.place import Store
 
     config = from_environment()
     embedder = PackagedEmbedding(threads=config.threads)

@@ -8,8 +8,8 @@ from llama_index.core.schema import NodeWithScore
 from qa import short
 from qa.conflicts import Span
 from qa.decide import Decision
-from qa.library import Library
 from qa.schema import Place, Quote
+from qa.store.local import Library
 
 
 def correct_row(library: Library, part: str, hit: NodeWithScore) -> None:

@@ -27,7 +27,7 @@ from qa.indexing import Changes, Progress
 from qa.reader.reader import CrossEncoder, load_calibration, model_sha256
 from qa.schema import Answered, DocumentInfo, Hit, Quote, Reason, Refused, Skipped, Stage, Trace, Turn, Verdict
 from qa.search import DenseRetriever, HybridRetriever, KeywordRetriever
-from qa.store import FIRST_RUN_WAIT_S, Store
+from qa.store.place import FIRST_RUN_WAIT_S, Store
 from qa.wording import answer_text
 
 T = TypeVar("T")

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from qa import indexing, uploads
 from qa.config import Config
-from qa.disk import disk_error
 from qa.embed import PackagedEmbedding, passage_text
 from qa.errors import StoreDamaged
 from qa.indexing import Progress
-from qa.store import FIRST_RUN_WAIT_S, PERSONAL, Store, raise_unless_store
+from qa.store.disk import disk_error
+from qa.store.layout import PERSONAL, raise_unless_store
+from qa.store.place import FIRST_RUN_WAIT_S, Store
 
 SAMPLE = 64  # vectors that are compared with newly embedded ones
 LEFT_S = 3600.0  # a half-written file of this age is left over: its writer has ended

@@ -22,7 +22,7 @@ from qa.terminal import terminal_progress, visible, visible_json, visible_name
 if TYPE_CHECKING:
     from qa.assistant import Assistant
     from qa.indexing import Changes
-    from qa.store import Holdings
+    from qa.store.place import Holdings
 
 F = TypeVar("F", bound=Callable[..., Any])
 REFUSED = 3  # exit code of `ask`
@@ -98,7 +98,7 @@ def ask(question: str | None, batch: BinaryIO | None, as_json: bool, docs: Path 
 def index(watch: bool, docs: Path | None, store: Path | None) -> None:
     """Make the index equal to the folder."""
     from qa.assistant import Assistant
-    from qa.store import Store
+    from qa.store.place import Store
 
     config, folder = from_environment(), docs or default_docs()
     assistant = Assistant(Store(store or config.store_for(folder), folder), config)
@@ -161,7 +161,7 @@ def backup(target: Path, docs: Path | None, store: Path | None) -> None:
     DIR is a store itself: give it as --store to use it, or copy it back to restore. Text and vectors are of one
     moment; damaged vectors are left out and made anew by whoever opens DIR. Until it is whole, it is DIR.partial.
     """
-    from qa.backup import back_up
+    from qa.store.backup import back_up
 
     folder = docs or default_docs()
     made = back_up(store or from_environment().store_for(folder), target, folder)
@@ -177,7 +177,7 @@ def forget(yes: bool, docs: Path | None, store: Path | None) -> None:
 
     Names what would go and asks first. Refuses while a chat uses the store.
     """
-    from qa.store import forget_store, holdings
+    from qa.store.place import forget_store, holdings
 
     folder = docs or default_docs()
     place = store or from_environment().store_for(folder)

@@ -1,6 +1,5 @@
 """Folder → files → `Document`: listing, decoding, title; `qa.formats` reads each format's structure."""
 
-import hashlib
 import os
 import re
 import stat
@@ -13,9 +12,9 @@ from qa.dates import iso_date, stated_date
 from qa.errors import DocumentError, FolderError, UnreadableError
 from qa.formats import READERS, Extract, extract
 from qa.schema import Document, Skipped
+from qa.text import shorten, text_sha256
 
 IGNORE_FILE = ".qaignore"
-TITLE_CHARS = 120
 LINK_OUT = "a link out of the folder is not followed"
 
 
@@ -98,17 +97,6 @@ def read_document(file: File, *, max_file_mb: float) -> Document:
         blocks=found.blocks,
         left_out=found.left_out,
     )
-
-
-def text_sha256(text: str) -> str:
-    """Hex sha256 of the text in UTF-8."""
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def shorten(text: str, chars: int = TITLE_CHARS) -> str:
-    """`text` on one line, cut at a word with an ellipsis where it is longer than `chars`."""
-    line = " ".join(text.split())
-    return line if len(line) <= chars else line[: chars - 1].rsplit(" ", 1)[0] + "…"
 
 
 def _walk(root: Path, skipped: list[Skipped]) -> Iterator[Path]:

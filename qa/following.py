@@ -13,7 +13,7 @@ from qa.documents import File
 from qa.errors import QAError, StoreBusy
 from qa.indexing import SETTLED_NS, Changes, list_all
 from qa.schema import Skipped
-from qa.store import Store
+from qa.store.place import Store
 
 LOOK_S = 2.0  # between two listings, …
 SHARE = 20  # … or so many times as long as a listing takes, in a large folder

@@ -22,8 +22,9 @@ from qa.documents import File, list_files, read_document
 from qa.embed import PackagedEmbedding
 from qa.errors import DocumentError, FolderError, UnreadableError
 from qa.schema import Document, Skipped
-from qa.store import UPLOADS, Store, folder_name
-from qa.vectors import PROBES
+from qa.store.layout import UPLOADS, folder_name
+from qa.store.place import Store
+from qa.store.vectors import PROBES
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from llama_index.core.schema import NodeWithScore
 
 from qa.chunks import clause_ends
-from qa.documents import text_sha256
 from qa.errors import QuoteError
-from qa.library import Library
 from qa.schema import Place, Quote, Sentence
+from qa.store.local import Library
+from qa.text import text_sha256
 from qa.words import CLINGING, NEGATIONS
 
 MAX_SENTENCES = 3

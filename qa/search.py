@@ -10,8 +10,8 @@ from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from qa.embed import PackagedEmbedding
-from qa.library import Library, Passage
-from qa.vectors import Vectors
+from qa.store.local import Library, Passage
+from qa.store.vectors import Vectors
 
 EXACT_CHUNKS = 5000  # a filter that leaves fewer is scored exactly instead of through the HNSW graph
 RANK_CONSTANT = 5  # of reciprocal rank fusion (Cormack, Clarke, Büttcher 2009): a first place counts for much

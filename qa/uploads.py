@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from qa.disk import disk_error
 from qa.documents import File, read_document, signature
 from qa.errors import DocumentError
 from qa.formats import READERS
-from qa.store import INCOMING, UPLOADERS, UPLOADS, Store
+from qa.store.disk import disk_error
+from qa.store.layout import INCOMING, UPLOADERS, UPLOADS
+from qa.store.place import Store
 
 WAIT_S = 60.0  # for another indexing run to end
 MAX_UPLOADS = 1000

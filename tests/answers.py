@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from qa.documents import text_sha256
 from qa.schema import Answered, Hit, Place, Quote, Refused, Skipped, Trace, Verdict
+from qa.text import text_sha256
 
 TEXT = (
     "# Opening hours\n\nThe pool opens at nine. The pool opens at nine on holidays too.\n\n"

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from click.testing import CliRunner
 
-from qa.store import Store
+from qa.store.place import Store
 from tests.conftest import ROOT
 
 

@@ -21,8 +21,8 @@ import qa.assistant  # noqa: F401  # for the fork server
 from qa import embed
 from qa.config import Config
 from qa.indexing import Changes, sync
-from qa.library import Library
-from qa.store import Store
+from qa.store.local import Library
+from qa.store.place import Store
 from tests.invariants import chunk_laws
 from tests.reading import file_text
 

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from filelock import FileLock, Timeout
 
-from qa import backup
 from qa.assistant import Assistant
-from qa.backup import back_up
 from qa.check import check_store
 from qa.config import Config
 from qa.errors import DocumentError, StoreBusy, StoreDamaged, StoreError
-from qa.library import Library
-from qa.store import Store, forget_store
+from qa.store import backup
+from qa.store.backup import back_up
+from qa.store.local import Library
+from qa.store.place import Store, forget_store
 from tests.invariants import every_promise
 from tests.stores import Child, Folder, TextEmbedder, Trusting, equals_folder, fill, published_is_complete, run
 from tests.test_faults import one_line

@@ -18,10 +18,10 @@ from qa.chunks import (
     split_document,
     split_sentences,
 )
-from qa.documents import text_sha256
 from qa.embed import token_ends
 from qa.formats import read_html, read_markdown, read_plain
 from qa.schema import Chunk, Document, Sentence
+from qa.text import text_sha256
 from tests.invariants import chunk_laws
 
 MARKS = 4  # around question and passage in the reader's window

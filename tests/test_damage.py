@@ -16,8 +16,7 @@ from qa.assistant import Assistant
 from qa.check import check_store
 from qa.config import Config
 from qa.errors import StoreError
-from qa.library import Library
-from qa.store import Store
+from qa.store.place import Store
 from tests.invariants import every_promise, quotes_of
 from tests.stores import TextEmbedder, Trusting, equals_folder, fill, run
 
@@ -120,6 +119,6 @@ def test_a_document_is_never_cited_with_anothers_text(
     db.commit()
     db.close()
     assert "a document is not its text" in said_by(copy, docs)
-    monkeypatch.setattr(Library, "_check_seals", lambda *_: None)
+    monkeypatch.setattr("qa.store.local.check_document_seals", lambda *_: None)
     with pytest.raises(AssertionError, match=r"not the slice|not the text"):
         said_by(copy, docs)

@@ -19,9 +19,9 @@ from eval.__main__ import main
 from eval.exam import CaseError, Gold, Placed, find
 from eval.run import Exam, load_exam, make_record, run_exam
 from qa.config import PACKAGED_SEEDS
-from qa.documents import text_sha256
 from qa.errors import QAError
 from qa.schema import Answered, Hit, Quote, Refused, Trace, Turn
+from qa.text import text_sha256
 from tests.conftest import ROOT
 
 DOCS = {

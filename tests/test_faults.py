@@ -20,9 +20,9 @@ import pytest
 from qa.check import check_store
 from qa.config import Config
 from qa.errors import FolderError, QAError, StoreError
-from qa.library import Library
-from qa.store import Store, forget_store
-from qa.vectors import Vectors
+from qa.store.local import Library
+from qa.store.place import Store, forget_store
+from qa.store.vectors import Vectors
 from tests.stores import Folder, TextEmbedder, equals_folder, fill, published_is_complete, run
 
 NOBODY = 65534
@@ -406,7 +406,7 @@ def test_a_writer_that_dies_while_erasing_an_old_store(tmp_path: Path, monkeypat
     docs = fill(tmp_path / "docs", {"a.txt": "The harbour.\n"})
     with closing(Store(tmp_path / "store", docs)) as store:
         run(store)
-    monkeypatch.setattr("qa.store.LIBRARY_VERSION", "another")
+    monkeypatch.setattr("qa.store.place.LIBRARY_VERSION", "another")
 
     class Died(BaseException):
         pass

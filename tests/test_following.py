@@ -22,7 +22,7 @@ from qa.config import Config
 from qa.errors import FolderError, StoreError
 from qa.following import follow
 from qa.indexing import Changes
-from qa.store import Store
+from qa.store.place import Store
 from qa.terminal import INTERRUPTED, measured, progress_line
 from tests.conftest import ROOT
 from tests.stores import Folder, TextEmbedder, equals_folder, fill, run

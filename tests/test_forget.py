@@ -17,7 +17,8 @@ import pytest
 
 from qa.config import Config
 from qa.errors import FolderError, ModelError, QuestionError, StoreBusy, StoreDamaged, StoreError
-from qa.store import HELD, holdings
+from qa.store.layout import HELD
+from qa.store.place import holdings
 from tests.chatting import chat_server, write_folder
 from tests.conftest import ROOT
 from tests.stores import fill

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qa import library as library_module
-from qa.documents import File, text_sha256
+from qa.documents import File
 from qa.embed import DIMENSIONS
-from qa.library import Library
 from qa.schema import Chunk, Document, Kind, Sentence
 from qa.search import DenseRetriever
+from qa.store.bm25 import SearchLimits
+from qa.store.local import Library
+from qa.text import text_sha256
 from tests.stores import WORDS, statements
 
 SMALL, LARGE = 150, 1500  # documents, of two chunks each
@@ -87,11 +88,13 @@ def library_ids(library: Library) -> list[str]:
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_no_step_of_a_question_grows_with_the_collection(
-    action: str, libraries: tuple[Library, Library], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(library_module, "COMMON_CHUNKS", 20)  # as if both were large
-    small, large = (steps(library, ACTIONS[action]) for library in libraries)
+def test_no_step_of_a_question_grows_with_the_collection(action: str, libraries: tuple[Library, Library]) -> None:
+    limits = SearchLimits(common_chunks=20)  # as if both were large
+    taken = []
+    for library in libraries:
+        with closing(Library(library.path, limits)) as opened:
+            taken.append(steps(opened, ACTIONS[action]))
+    small, large = taken
     assert 0 < large <= MOST * small + 20, (small, large)
 
 
@@ -127,21 +130,22 @@ def matched(library: Library, question: str) -> list[str]:
 
 
 def test_the_words_that_are_scored_stand_in_a_bounded_number_of_chunks(
-    libraries: tuple[Library, Library], monkeypatch: pytest.MonkeyPatch
+    libraries: tuple[Library, Library],
 ) -> None:
     _, large = libraries
     asked = f"report council x1x x2x {' '.join(WORDS)}"
-    monkeypatch.setattr(library_module, "COMMON_CHUNKS", 10**6)
-    everything = matched(large, asked)
-    monkeypatch.setattr(library_module, "MAX_MATCHES", 250)
-    bounded = matched(large, asked)
+    with closing(Library(large.path, SearchLimits(common_chunks=10**6))) as opened:
+        everything = matched(opened, asked)
+    with closing(Library(large.path, SearchLimits(common_chunks=10**6, max_matches=250))) as opened:
+        bounded = matched(opened, asked)
+        only = matched(opened, "report"), opened.search("report", 5)
     with large.read() as db:
         count = "SELECT count(*) FROM words WHERE words MATCH ?"
         assert sum(db.execute(count, (one,)).fetchone()[0] for one in bounded) <= 250 < LARGE
     assert bounded == everything[: len(bounded)], "the rarest stay"
     assert bounded[:2] == ['"x1x"', '"x2x"']
-    assert matched(large, "report") == ['"report"'], "one term is always asked for"
-    assert large.search("report", 5)
+    assert only[0] == ['"report"'], "one term is always asked for"
+    assert only[1]
 
 
 def test_a_common_term_is_counted_once(libraries: tuple[Library, Library]) -> None:

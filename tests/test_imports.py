@@ -11,14 +11,14 @@ import pytest
 from tests.conftest import ROOT
 
 STAGES = (
-    "schema errors config words language dates rows formats documents chunks embed disk library vectors store"
-    " indexing following uploads check backup conversation search reader decide conflicts short answers quotes wording"
+    "schema errors config text words language dates rows formats documents chunks embed store"
+    " indexing following uploads check conversation search reader decide conflicts short answers quotes wording"
     " engine assistant terminal cli __main__"
 ).split()
 OWNERS = {
-    "chromadb": "qa/vectors.py eval/plain.py",
+    "chromadb": "qa/store/vectors.py eval/plain.py",
     "gradio": "ui/",
-    "sqlite3": "qa/disk.py qa/library.py qa/assistant.py",
+    "sqlite3": "qa/store/ qa/assistant.py",
     "onnxruntime": "qa/embed.py",
     "docx": "qa/formats/docx.py",
     "pptx": "qa/formats/pptx.py",
@@ -84,8 +84,8 @@ def test_readers_import_their_libraries_late() -> None:
 @pytest.mark.parametrize(
     ("path", "source"),
     [
-        ("qa/chunks.py", "from qa.library import Library"),
-        ("qa/chunks.py", "from qa import library"),
+        ("qa/chunks.py", "from qa.store.local import Library"),
+        ("qa/chunks.py", "from qa import indexing"),
         ("qa/schema.py", "def late():\n    import qa.cli"),
         ("qa/assistant.py", "from ui.render import render_answer"),
         ("qa/decide.py", "import eval.metrics"),

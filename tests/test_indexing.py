@@ -18,16 +18,16 @@ import numpy as np
 import pytest
 
 from qa import indexing
-from qa import vectors as vectors_module
 from qa.assistant import Assistant
 from qa.check import check_store
 from qa.config import Config
 from qa.documents import File
 from qa.errors import FolderError, StoreBusy, StoreDamaged, StoreError
 from qa.indexing import sync
-from qa.library import Library
 from qa.schema import Document
-from qa.store import Store
+from qa.store import vectors as vectors_module
+from qa.store.local import Library
+from qa.store.place import Store
 from tests.invariants import every_promise, exact_slice, quotes_of, right_place, typed_result
 from tests.reading import file_text
 from tests.stores import (

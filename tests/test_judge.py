@@ -11,8 +11,8 @@ from eval import answerers, record, report
 from eval.exam import CaseError, load_cases, read_texts
 from eval.judge import Judgement, judge
 from eval.run import Exam, load_exam, make_record, run_exam
-from qa.documents import text_sha256
 from qa.schema import Answered, Hit, Place, Quote, Refused, Trace, Turn
+from qa.text import text_sha256
 
 FIRST, SECOND, OTHER = "The gate opens at nine.", "The gate closes at five.", "Dogs stay outside."
 LONG = "It is said that " + "the keeper of the gate knows many things, " * 12 + "and so on."

@@ -22,11 +22,12 @@ from typing import Any
 
 import pytest
 
-from qa import indexing, vectors
+from qa import indexing
 from qa.assistant import Assistant
 from qa.config import Config
 from qa.indexing import sync
-from qa.store import Store
+from qa.store import vectors
+from qa.store.place import Store
 from tests.invariants import every_promise
 from tests.stores import Child, Folder, TextEmbedder, Trusting, equals_folder, published_is_complete
 

@@ -15,14 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qa import embed
-from qa import library as library_module
 from qa.chunks import split_document, split_sentences
-from qa.documents import File, text_sha256
+from qa.documents import File
 from qa.errors import StoreDamaged, StoreError
 from qa.formats import read_markdown, read_plain
 from qa.indexing import content_key
-from qa.library import Library
 from qa.schema import Block, Document, Skipped
+from qa.store.bm25 import SearchLimits
+from qa.store.integrity import document_seal
+from qa.store.local import Library
+from qa.text import text_sha256
 from tests.stores import statements
 
 TEXT = (
@@ -209,8 +211,8 @@ def test_skipped_are_those_of_the_last_run(library: Library) -> None:
     assert library.skipped() == []
 
 
-def test_the_cache_is_bounded_and_right(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library_module, "CACHED_CHARS", 500)
+def test_the_cache_is_bounded_and_right(tmp_path: Path) -> None:
+    library = Library(tmp_path / "library.sqlite", cached_chars=500)
     texts = [f"Text number {number}. " * 10 for number in range(12)]
     contents = [publish(library, f"{number}.txt", text) for number, text in enumerate(texts)]
 
@@ -462,7 +464,12 @@ def test_bm25_prefers_rare_words_more_of_them_and_short_texts(library: Library) 
     assert len(library.search("quarry", 2)) == 2
 
 
-def test_common_terms_are_dropped_above_a_floor(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+def with_limits(library: Library, **limits: float) -> Library:
+    """The same file, opened with other limits of the search."""
+    return Library(library.path, SearchLimits(**limits))  # type: ignore[arg-type]
+
+
+def test_common_terms_are_dropped_above_a_floor(library: Library) -> None:
     """In 100 chunks: `common` stands in all, `frequent` in 20, `half` in 10, `rare` in 1."""
     for number in range(100):
         words = ["common"] + ["frequent"] * (number < 20) + ["half"] * (20 <= number < 30) + ["rare"] * (number == 50)
@@ -471,19 +478,21 @@ def test_common_terms_are_dropped_above_a_floor(library: Library, monkeypatch: p
     assert len(found(library, "common", limit=200)) == 100, "below the floor nothing is common"
     assert found(library, "common rare", limit=200)[0] == "050.txt"
     assert len(found(library, "common rare", limit=200)) == 100
-    monkeypatch.setattr(library_module, "COMMON_CHUNKS", 10)  # 5 % of 100 are 5: the floor decides
-    assert found(library, "common rare", limit=200) == ["050.txt"]
-    assert sorted(found(library, "common half rare", limit=200)) == sorted([*names[20:30], "050.txt"])
-    assert found(library, "rare, and how common, and how frequent?", limit=200) == ["050.txt"]
-    assert len(found(library, "common", limit=200)) == 100, "all terms common: the rarest are kept"
-    monkeypatch.setattr(library_module, "RARE_TERMS", 1)
-    assert sorted(found(library, "common frequent", limit=200)) == names[:20]
-    monkeypatch.setattr(library_module, "COMMON_CHUNKS", 0)  # now the share decides
-    assert found(library, "half rare", limit=200) == ["050.txt"]
-    monkeypatch.setattr(library_module, "COMMON_SHARE", 0.15)
-    assert len(found(library, "half rare", limit=200)) == 11
-    monkeypatch.setattr(library_module, "MAX_TERMS", 1)
-    assert found(library, "half rare", limit=200) == ["050.txt"]
+    floor = with_limits(library, common_chunks=10)  # 5 % of 100 are 5: the floor decides
+    assert found(floor, "common rare", limit=200) == ["050.txt"]
+    assert sorted(found(floor, "common half rare", limit=200)) == sorted([*names[20:30], "050.txt"])
+    assert found(floor, "rare, and how common, and how frequent?", limit=200) == ["050.txt"]
+    assert len(found(floor, "common", limit=200)) == 100, "all terms common: the rarest are kept"
+    one = with_limits(library, common_chunks=10, rare_terms=1)
+    assert sorted(found(one, "common frequent", limit=200)) == names[:20]
+    share = with_limits(library, common_chunks=0)  # now the share decides
+    assert found(share, "half rare", limit=200) == ["050.txt"]
+    larger = with_limits(library, common_chunks=0, common_share=0.15)
+    assert len(found(larger, "half rare", limit=200)) == 11
+    fewest = with_limits(library, common_chunks=0, common_share=0.15, max_terms=1)
+    assert found(fewest, "half rare", limit=200) == ["050.txt"]
+    for opened in (floor, one, share, larger, fewest):
+        opened.close()
 
 
 def test_the_filter_holds(library: Library) -> None:
@@ -518,8 +527,7 @@ def test_20_000_names_of_one_text_are_found_in_steps_for_each_not_for_pairs(libr
     names = [f"{number}.txt" for number in range(20_000)]
     with library.write() as db:
         key = db.execute("SELECT key FROM contents").fetchone()[0]
-        seal = library_module._document_seal
-        rows = [(name, content, seal(name, key)) for name in names]
+        rows = [(name, content, document_seal(name, key)) for name in names]
         db.executemany("INSERT INTO documents VALUES (?, ?, 1, '1', '1', ?)", rows)
     thousands: list[None] = []  # of SQLite's steps, whatever the machine makes of them
     with library.read() as db:

@@ -18,7 +18,7 @@ from qa.config import Config
 from qa.documents import list_files
 from qa.errors import StoreBusy
 from qa.schema import Answered, Place, Refused, Turn
-from qa.store import Store
+from qa.store.place import Store
 from tests.answers import TEXT, answered, quote, refused
 from tests.stores import TextEmbedder, Trusting, fill
 

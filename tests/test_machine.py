@@ -18,11 +18,11 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from qa import indexing
 from qa.assistant import Assistant
-from qa.backup import back_up
 from qa.check import check_store
 from qa.config import Config
 from qa.errors import DocumentError
-from qa.store import Store
+from qa.store.backup import back_up
+from qa.store.place import Store
 from tests.invariants import every_promise
 from tests.reading import file_text
 from tests.stores import Folder, TextEmbedder, Trusting, equals_folder, published_is_complete

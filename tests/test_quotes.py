@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from llama_index.core.schema import NodeWithScore
 
 from qa.chunks import split_document, split_sentences
-from qa.documents import File, read_document, text_sha256
+from qa.documents import File, read_document
 from qa.embed import token_ends
 from qa.errors import QuoteError
-from qa.library import Library
 from qa.quotes import MAX_CHARS, MAX_SENTENCES, make_quotes, quote_spans, same_text, verify_quote
 from qa.schema import Document, Quote, Sentence
 from qa.search import KeywordRetriever
+from qa.store.local import Library
+from qa.text import text_sha256
 from tests import files
 from tests.invariants import exact_slice, whole_sentences
 from ui.render import render_quote

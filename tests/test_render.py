@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import pytest
 from lxml import html as lxml_html
 
-from qa.documents import text_sha256
 from qa.schema import Answered, DocumentInfo, Quote, Reason, Refused, Skipped
+from qa.text import text_sha256
 from tests.answers import TEXT, answered, conflicting, quote, refused, trace
 from tests.conftest import ROOT
 from tests.payloads import PAYLOADS

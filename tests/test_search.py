@@ -17,7 +17,7 @@ from qa.assistant import Assistant
 from qa.config import Config
 from qa.embed import passage_text
 from qa.search import DenseRetriever, HybridRetriever, KeywordRetriever, firsts_within, fuse
-from qa.store import Store
+from qa.store.place import Store
 from tests.stores import TextEmbedder, fill, run
 
 Pair = tuple[Any, Any]

@@ -13,7 +13,7 @@ import pytest
 
 from qa.assistant import Assistant
 from qa.config import Config
-from qa.store import Store
+from qa.store.place import Store
 from tests import licences
 from tests.conftest import ROOT
 from tests.stores import TextEmbedder, Trusting, fill

@@ -13,8 +13,8 @@ import pytest
 
 from qa import chunks, embed
 from qa.errors import StoreBusy, StoreDamaged, StoreError
-from qa.library import Library
-from qa.store import Store, fingerprint, forget_store
+from qa.store.local import Library
+from qa.store.place import Store, fingerprint, forget_store
 from tests.stores import TextEmbedder, equals_folder, fill, run, stored_vectors
 
 BRIDGE = "The bridge was sold.\n"
@@ -68,7 +68,7 @@ def test_a_store_of_another_version_is_rebuilt_and_never_mixed(
 
 def test_the_fingerprint_depends_on_weights_boundaries_and_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     prints = {fingerprint()}
-    for name in ("qa.chunks.VERSION", "qa.embed.VERSION", "qa.store.LIBRARY_VERSION"):
+    for name in ("qa.chunks.VERSION", "qa.embed.VERSION", "qa.store.place.LIBRARY_VERSION"):
         monkeypatch.setattr(name, "another")
         prints.add(fingerprint())
     monkeypatch.setattr(embed, "file_sha256", lambda path: "other weights")

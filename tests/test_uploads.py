@@ -16,7 +16,8 @@ from qa.config import Config
 from qa.documents import File, read_document
 from qa.errors import DocumentError, StoreError
 from qa.schema import Answered, Document, Refused
-from qa.store import INCOMING, forget_store
+from qa.store.layout import INCOMING
+from qa.store.place import forget_store
 from qa.uploads import safe_name
 from tests.conftest import Opener
 from ui.incoming import Incoming

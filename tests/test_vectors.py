@@ -18,9 +18,9 @@ from llama_index.core.schema import TextNode
 from llama_index.core.vector_stores.types import VectorStoreQuery
 from pydantic_settings import BaseSettings
 
-from qa import vectors as vectors_module
 from qa.errors import StoreBusy, StoreDamaged
-from qa.vectors import Vectors
+from qa.store import vectors as vectors_module
+from qa.store.vectors import Vectors
 from tests.stores import Child, TextEmbedder, fill, run
 from tests.test_kill import prepare
 
@@ -321,7 +321,7 @@ def holds(folder: Path, words: str) -> bool:
 
 
 def test_no_text_is_in_chroma(vectors: Vectors, tmp_path: Path) -> None:
-    from qa.store import Store
+    from qa.store.place import Store
 
     docs = fill(tmp_path / "docs", {"secret-name.txt": "A Heading Unheard Of\n\nThe xylophone quagmire dazzled. " * 60})
     with closing(Store(tmp_path / "store", docs)) as store:

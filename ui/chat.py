@@ -13,7 +13,7 @@ from qa.following import follow
 from qa.formats import READERS
 from qa.indexing import Changes
 from qa.schema import Stage
-from qa.store import UPLOADS, folder_name
+from qa.store.layout import UPLOADS, folder_name
 from qa.terminal import measured
 from ui.conversations import Conversation, ConversationError, Conversations, Exchange
 from ui.errors import error_line

@@ -21,11 +21,11 @@ from typing import Literal
 from filelock import FileLock
 from pydantic import Field, ValidationError
 
-from qa.disk import disk_error
-from qa.documents import shorten
 from qa.errors import QAError
 from qa.schema import Answer, Answered, Boundary, Refused, Turn
-from qa.vectors import hold
+from qa.store.disk import disk_error
+from qa.store.locks import hold
+from qa.text import shorten
 
 log = logging.getLogger(__name__)
 

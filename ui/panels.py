@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from qa.schema import DocumentInfo, Skipped
-from qa.store import UPLOADS
+from qa.store.layout import UPLOADS
 from ui.conversations import Conversation, Exchange, Summary
 from ui.exports import answer_as_markdown, answer_as_text
 from ui.html import button, counted, name, table, text

@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError
 from qa.assistant import Assistant
 from qa.errors import QAError, QuestionError, StoreError
 from qa.schema import Boundary, Turn
-from qa.store import INCOMING
+from qa.store.layout import INCOMING
 from ui.app import build
 from ui.chat import Chat
 from ui.conversations import owner_of

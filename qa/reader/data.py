@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from random import Random
 
-from qa.documents import shorten
 from qa.reader import chat, forms, planted, synonyms, tables
 from qa.reader.pairs import Corpus, Pair, Passage, Span, word_before
+from qa.text import shorten
 from qa.words import content_words, fold, names, words, years
 
 QUOTAS = {  # of the examples in a block

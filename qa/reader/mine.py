@@ -24,7 +24,7 @@ from qa.config import Config
 from qa.embed import token_ends
 from qa.reader.data import mentions
 from qa.reader.pairs import Corpus, Pair, load
-from qa.store import Store
+from qa.store.place import Store
 
 MISSES = 2  # kept of a question's hits that do not answer it
 FEWEST_PASSAGES = 5  # of an article

@@ -12,11 +12,11 @@ from typing import Any
 from urllib.parse import unquote
 
 from qa.chunks import TokenEnds, split_document, split_sentences
-from qa.documents import text_sha256
 from qa.formats import read_plain
 from qa.reader import forms
 from qa.reader.synonyms import Synonyms
 from qa.schema import Document
+from qa.text import text_sha256
 from qa.words import content_words, names
 
 Span = tuple[int, int]

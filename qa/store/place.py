@@ -12,26 +12,27 @@ from pathlib import Path
 from filelock import FileLock
 
 from qa import chunks, embed
-from qa.disk import disk_error, held
-from qa.errors import FolderError, StoreError
-from qa.library import VERSION as LIBRARY_VERSION
-from qa.library import Library
-from qa.vectors import Vectors, hold
+from qa.errors import StoreError
+from qa.store.database import VERSION as LIBRARY_VERSION
+from qa.store.disk import disk_error
+from qa.store.layout import (
+    HELD,
+    LIBRARY,
+    LIBRARY_NAMES,
+    UPLOADS,
+    folder_name,
+    foreign_names,
+    make_private,
+    raise_unless_store,
+)
+from qa.store.local import Library
+from qa.store.locks import held, hold
+from qa.store.vectors import Vectors
 
 log = logging.getLogger(__name__)
 
 FIRST_RUN_WAIT_S = 600.0
 HELD_WAIT_S = 5.0  # for others that begin to serve the store at the same time, or end erasing it
-LIBRARY = "library.sqlite"
-LIBRARY_NAMES = (LIBRARY, f"{LIBRARY}-wal", f"{LIBRARY}-shm")
-UPLOADS = "uploads/"  # what the path of an uploaded document begins with
-INCOMING = "incoming"  # the folder of files on their way in; nothing in it is indexed
-UPLOADERS = "uploaders.json"  # who uploaded what
-PERSONAL = ("uploads", UPLOADERS, "conversations")  # what nothing else could bring back
-VECTOR_NAMES = ("vectors", "vectors.lock", "vectors.state")
-HELD = "held.lock"  # shared by the processes that serve the store, taken alone by whoever erases it
-HELD_NAMES = (HELD, f"{HELD}-journal")
-STORE_NAMES = frozenset((*LIBRARY_NAMES, *VECTOR_NAMES, *PERSONAL, "writer.lock", *HELD_NAMES, INCOMING))
 
 
 class Store:
@@ -42,7 +43,7 @@ class Store:
         self.docs = docs
         self.uploads = path / "uploads"
         raise_unless_store(path, docs)
-        _make_private(path)
+        make_private(path)
         self._lock = FileLock(path / "writer.lock")
         self.vectors = Vectors(path / "vectors")
         if afresh or _known_fingerprint(path) != fingerprint():
@@ -172,11 +173,6 @@ def _erasable(path: Path) -> Iterator[Path | None]:
         yield place
 
 
-def foreign_names(path: Path) -> list[str]:
-    """What is in this folder but belongs to no store."""
-    return sorted(one.name for one in path.iterdir() if one.name not in STORE_NAMES)
-
-
 def _known_fingerprint(path: Path) -> str | None:
     """The fingerprint of the library in this folder; None where there is no library, "" for a half-made one."""
     if not (path / LIBRARY).exists():
@@ -186,40 +182,3 @@ def _known_fingerprint(path: Path) -> str | None:
         return known.meta("fingerprint") or ""
     finally:
         known.close()
-
-
-def raise_unless_store(path: Path, docs: Path) -> None:
-    """Raises FolderError unless `docs` is a folder, StoreError unless `path` is or can become a store outside of it.
-
-    Whose ever another folder is, neither its mode nor what is in it is ours to change.
-    """
-    try:
-        if not docs.is_dir():
-            raise FolderError(
-                f"{docs} does not exist or is not a folder; pass the folder that holds your documents with --docs."
-            )
-    except OSError as error:
-        raise FolderError(f"{docs} cannot be read ({error.strerror}); allow reading it and try again.") from None
-    try:
-        if str(path) != os.fsencode(path).decode("utf-8", "replace"):
-            raise StoreError(f"the path {path} is not valid Unicode; pass another --store.")
-        if Path(os.path.realpath(path)).is_relative_to(docs.resolve()):
-            raise StoreError(f"the store {path} would lie inside the documents folder; pass a --store outside of it.")
-        if path.exists() and not (path / LIBRARY).exists() and (foreign := foreign_names(path)):
-            raise StoreError(f"{path} is not a store (it holds {foreign[0]}); pass another folder as --store.")
-    except OSError as error:
-        raise disk_error(error, path) from None
-
-
-def _make_private(path: Path) -> None:
-    """Create the store's folder with mode 0700."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        os.chmod(path, 0o700)
-    except OSError as error:
-        raise disk_error(error, path) from None
-
-
-def folder_name(docs: Path) -> str:
-    """The folder as the store remembers it."""
-    return os.fsencode(docs.resolve()).decode("utf-8", "replace")

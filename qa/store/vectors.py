@@ -20,14 +20,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from llama_index.core.vector_stores.types import VectorStoreQuery
 from numpy.typing import NDArray
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings
 
-from qa.disk import disk_error
-from qa.errors import StoreBusy, StoreDamaged, StoreError
+from qa.errors import StoreDamaged, StoreError
+from qa.store.disk import disk_error
+from qa.store.locks import POLL_S, hold
 
 
 @contextmanager
@@ -55,7 +56,6 @@ with _settings_as_given():  # only around these imports: the importing program m
 BATCH = 1000  # ids or vectors a call
 HNSW: dict[str, Any] = {"space": "cosine"}
 TURN_WAIT_S = 60.0
-POLL_S = 0.005  # how often a waiting process checks whether the turn is free
 PROBES = 16  # vectors that are searched for to test the index, …
 REACH = 500  # … each among so many neighbours (in a large index a search for fewer may miss it); …
 SHARE_FOUND = 1 / 8  # … at least this share of them must be found
@@ -233,21 +233,6 @@ class Vectors:
             )
             self._store = ChromaVectorStore(chroma_collection=collection)
         return self._store
-
-
-@contextmanager
-def hold(lock: FileLock, *, wait_s: float, busy: str) -> Iterator[None]:
-    """Hold a lock between processes; raises StoreBusy(busy), or StoreError when the lock file cannot be used."""
-    try:
-        lock.acquire(timeout=wait_s, poll_interval=POLL_S)
-    except Timeout:
-        raise StoreBusy(busy) from None
-    except OSError as error:
-        raise disk_error(error, Path(lock.lock_file).parent) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 # The calls of Chroma; each takes one turn.

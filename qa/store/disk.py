@@ -1,16 +1,12 @@
-"""What a disk does not do, told in one line that says what to do next; a lock on it that several may share."""
+"""Errors of the disk and of SQLite as one-line messages that say what to do next."""
 
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import ReadWriteLock, Timeout
-
-from qa.documents import shorten
-from qa.errors import StoreBusy, StoreDamaged, StoreError
+from qa.errors import StoreDamaged, StoreError
+from qa.text import shorten
 
 WHAT_CHARS = 120  # of what is wrong with a damaged file
 
@@ -43,29 +39,6 @@ def damaged(path: Path, what: str) -> StoreDamaged:
     """What to tell a person whose file is not what was once written."""
     what = shorten(what.partition(" with text ")[0], WHAT_CHARS)  # SQLite may cite what it cannot decode
     return StoreDamaged(f"{path} is damaged ({what}); run `qa check` to rebuild the store.")
-
-
-@contextmanager
-def held(file: Path, *, alone: bool, wait_s: float, busy: str) -> Iterator[None]:
-    """Hold a lock among all processes, shared or `alone`, which ends with the process; raises StoreBusy(busy)."""
-    try:
-        lock = ReadWriteLock(file, is_singleton=False)
-        try:
-            lock.acquire_write(wait_s) if alone else lock.acquire_read(wait_s)
-        except BaseException:
-            lock.close()
-            raise
-    except Timeout:
-        raise StoreBusy(busy) from None
-    except OSError as error:
-        raise disk_error(error, file.parent) from None
-    except sqlite3.Error as error:
-        raise sqlite_error(error, file) from None
-    try:
-        yield
-    finally:
-        lock.release()
-        lock.close()
 
 
 def _may_write(path: Path) -> bool:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from qa.disk import disk_error
 from qa.errors import StoreDamaged, StoreError
-from qa.library import Library
-from qa.store import PERSONAL, foreign_names
-from qa.vectors import Vectors, hold
+from qa.store.disk import disk_error
+from qa.store.layout import PERSONAL, foreign_names
+from qa.store.local import Library
+from qa.store.locks import hold
+from qa.store.vectors import Vectors
 
 UNFINISHED = ".partial"  # ending of a backup's name until it is complete
 LOCK = "writer.lock"

@@ -1,0 +1,391 @@
+"""SQLite: documents, sentences, chunks and their BM25 index; the single source of truth for text and offsets.
+
+A content is a text with its title and date. It is stored once, however many files hold it. It is pending until all
+its vectors are written; then it is published in one transaction. Chunk ids whose vectors must still be deleted are
+in the table `doomed`. When a writer is stopped, what is published is complete, and the next run does the rest.
+"""
+
+import json
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qa.documents import File
+from qa.errors import StoreError
+from qa.schema import Chunk, Document, DocumentInfo, Sentence, Skipped
+from qa.store import surroundings
+from qa.store.bm25 import SEARCH_LIMITS, SearchLimits, WordIndex, add_words, delete_words, words_of
+from qa.store.database import Database
+from qa.store.disk import damaged
+from qa.store.integrity import (
+    FACTS,
+    check_document_seals,
+    check_intervals,
+    check_pages,
+    check_tables,
+    checked_text,
+    document_seal,
+    seal,
+)
+from qa.text import text_sha256
+
+CACHED_CHARS = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A published chunk with its text, and the facts about the document that it is cited from."""
+
+    chunk: str
+    content: int
+    document: str
+    also_in: tuple[str, ...]  # further files with the same content
+    start: int
+    end: int
+    text: str
+    title: str
+    date: str | None
+    sha256: str
+    sentences: tuple[Sentence, ...]  # all that overlap it; only an over-long sentence reaches beyond it
+
+
+class Library(Database):
+    """One store's SQLite file. Safe to share between threads; one process writes (see `qa.store.place`)."""
+
+    def __init__(self, path: Path, limits: SearchLimits = SEARCH_LIMITS, *, cached_chars: int = CACHED_CHARS) -> None:
+        super().__init__(path)
+        self._words = WordIndex(limits)
+        self._texts: OrderedDict[int, str] = OrderedDict()
+        self._max_cached_chars = cached_chars
+        self._cached_chars = 0
+        self._caching = threading.Lock()
+        self._fingerprint = (-1, "")  # generation, and what was the fingerprint then
+
+    # -- what the store is ---------------------------------------------------------------------
+
+    def meta(self, name: str) -> str | None:
+        """A named fact about the store: `fingerprint`, `folder`, `generation`."""
+        with self.read() as db:
+            row = db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_meta(self, name: str, value: str) -> None:
+        with self.write() as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def generation(self) -> int:
+        """A number that grows with every change that can affect an answer."""
+        with self.read():
+            return int(self.meta("generation") or 0)
+
+    def documents(self) -> list[DocumentInfo]:
+        """All documents in order of path."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT d.path, c.title, c.date, c.pages, c.sha256, d.bytes, c.encoding,"
+                " (SELECT count(*) FROM chunks WHERE content = c.id) AS chunks"
+                " FROM documents d JOIN contents c ON c.id = d.content ORDER BY d.path"
+            ).fetchall()
+            return [DocumentInfo(**dict(row)) for row in rows]
+
+    def partly_read(self) -> list[Skipped]:
+        """The documents that were read only in part, and what is missing."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT d.path, c.left_out FROM documents d JOIN contents c ON c.id = d.content"
+                " WHERE c.left_out IS NOT NULL"
+            ).fetchall()
+            return [Skipped(path=row[0], reason=row[1]) for row in rows]
+
+    def signatures(self) -> dict[str, tuple[int, int, int]]:
+        """Path → (bytes, mtime in ns, inode) as of indexing."""
+        with self.read() as db:
+            rows = db.execute("SELECT path, bytes, mtime_ns, inode FROM documents").fetchall()
+            return {row[0]: (row[1], int(row[2]), int(row[3])) for row in rows}
+
+    def known(self, paths: Sequence[str]) -> dict[str, tuple[str, tuple[int, int, int]]]:
+        """Path → (sha256 of its text, signature) for those of the paths that are indexed."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT d.path, c.sha256, d.bytes, d.mtime_ns, d.inode, c.key, d.seal FROM documents d"
+                " JOIN contents c ON c.id = d.content WHERE d.path IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(paths)),),
+            ).fetchall()
+            check_document_seals(rows, self.path)
+            return {row[0]: (row[1], (row[2], int(row[3]), int(row[4]))) for row in rows}
+
+    def fingerprint(self) -> str:
+        """Identifies what the store holds: equal for equal documents, weights and boundaries."""
+        with self.read() as db:
+            generation = self.generation()
+            if self._fingerprint[0] != generation:
+                rows = db.execute(
+                    "SELECT d.path, c.key FROM documents d JOIN contents c ON c.id = d.content ORDER BY d.path"
+                )
+                facts = json.dumps([self.meta("fingerprint"), *map(list, rows)])
+                self._fingerprint = (generation, text_sha256(facts))
+            return self._fingerprint[1]
+
+    def skipped(self) -> list[Skipped]:
+        """The files that the last run left out, and why."""
+        with self.read() as db:
+            rows = db.execute("SELECT path, reason FROM skipped ORDER BY path").fetchall()
+            return [Skipped(path=row[0], reason=row[1]) for row in rows]
+
+    def count_chunks(self, documents: Sequence[str] | None = None, *, most: int | None = None) -> int:
+        """How many chunks a question may be answered from. With a filter, counting stops at `most`."""
+        with self.read() as db:
+            if documents is None:
+                return self._words.count_chunks(db, self.generation())
+            active, values = _active(documents)
+            counted = f"SELECT count(*) FROM (SELECT 1 FROM chunks WHERE content IN ({active}) LIMIT ?)"
+            return int(db.execute(counted, (*values, -1 if most is None else most)).fetchone()[0])
+
+    def chunk_ids(self, documents: Sequence[str] | None = None) -> list[str]:
+        """The ids of those chunks."""
+        with self.read() as db:
+            active, values = _active(documents)
+            rows = db.execute(f"SELECT chunk FROM chunks WHERE content IN ({active}) ORDER BY id", values)
+            return [row[0] for row in rows]
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def search(self, question: str, limit: int, documents: Sequence[str] | None = None) -> list[tuple[str, float]]:
+        """(chunk id, BM25 score, higher is better) of the best chunks, best first; ties by id of the chunk."""
+        with self.read() as db:
+            return self._words.search(db, self.generation(), question, limit, _active(documents))
+
+    def passages(
+        self, chunks: Sequence[str], documents: Sequence[str] | None = None, *, most: int | None = None
+    ) -> list[Passage]:
+        """The first `most` published passages among these chunk ids, in their order.
+
+        Ids that are unpublished, deleted or excluded by the filter are skipped.
+        """
+        found: list[Passage] = []
+        allowed = None if documents is None else frozenset(documents)
+        with self.read() as db:
+            rows = db.execute(
+                'SELECT k.chunk, k.start, k."end", c.id, c.key, c.title, c.date, c.sha256 FROM chunks k'
+                " JOIN contents c ON c.id = k.content"
+                " WHERE k.chunk IN (SELECT value FROM json_each(?)) AND c.id IN (SELECT content FROM documents)",
+                (json.dumps(list(chunks)),),
+            ).fetchall()
+            by_id = {row["chunk"]: row for row in rows}
+            for row in (by_id[chunk] for chunk in chunks if chunk in by_id):
+                if len(found) == most:
+                    break
+                if row["chunk"] != f"{row['key']}-{row['start']}-{row['end']}":
+                    raise damaged(self.path, "a passage is out of place")
+                paths = self._paths(db, row["id"])
+                if not paths:
+                    raise damaged(self.path, "an index does not match its table")
+                if kept := tuple(path for path in paths if allowed is None or path in allowed):
+                    found.append(self._passage(row, kept))
+        return found
+
+    def _passage(self, row: sqlite3.Row, paths: tuple[str, ...]) -> Passage:
+        return Passage(
+            chunk=row["chunk"],
+            content=row["id"],
+            document=paths[0],
+            also_in=paths[1:],
+            start=row["start"],
+            end=row["end"],
+            text=self.text(row["id"])[row["start"] : row["end"]],
+            title=row["title"],
+            date=row["date"],
+            sha256=row["sha256"],
+            sentences=tuple(self.sentences(row["id"], row["start"], row["end"])),
+        )
+
+    def _paths(self, db: sqlite3.Connection, content: int) -> tuple[str, ...]:
+        rows = db.execute(
+            "SELECT d.path, c.key, d.seal FROM documents d JOIN contents c ON c.id = d.content"
+            " WHERE d.content = ? ORDER BY d.path",
+            (content,),
+        ).fetchall()
+        check_document_seals(rows, self.path)
+        return tuple(row[0] for row in rows)
+
+    def text(self, content: int) -> str:
+        """The whole text of a content; raises StoreDamaged when it is not the text that was indexed."""
+        with self._caching:
+            if content in self._texts:
+                self._texts.move_to_end(content)
+                return self._texts[content]
+        text = self._stored_text(content)
+        with self._caching:
+            if content not in self._texts:
+                self._texts[content] = text
+                self._cached_chars += len(text)
+            while self._cached_chars > self._max_cached_chars and len(self._texts) > 1:
+                self._cached_chars -= len(self._texts.popitem(last=False)[1])
+        return text
+
+    def text_of(self, path: str) -> str | None:
+        """The whole text of an indexed document; None where this path is not indexed."""
+        with self.read() as db:
+            row = db.execute(
+                "SELECT d.path, d.content, c.key, d.seal FROM documents d JOIN contents c ON c.id = d.content"
+                " WHERE d.path = ?",
+                (path,),
+            ).fetchone()
+            if row is None:
+                return None
+            check_document_seals([row], self.path)
+            return self.text(row["content"])
+
+    def _stored_text(self, content: int) -> str:
+        with self.read() as db:
+            row = db.execute(f"SELECT text, seal, {FACTS} FROM contents WHERE id = ?", (content,)).fetchone()
+            if row is None:
+                raise StoreError("a document was replaced while it was being read; ask again.")
+            return checked_text(db, content, row, self.path)
+
+    def sentences(self, content: int, start: int, end: int) -> list[Sentence]:
+        """The sentences that overlap `start:end`, in order."""
+        with self.read() as db:
+            return surroundings.sentences_in(db, content, start, end)
+
+    def context(self, content: int, start: int, end: int) -> tuple[str, str]:
+        """(before, after): the context that is shown beside a quote of the sentences `start:end`."""
+        with self.read() as db:
+            return surroundings.context(db, content, self.text(content), start, end)
+
+    def header_row(self, content: int, start: int) -> Sentence | None:
+        """The first row of the table whose row starts at `start`; None when that is the first row itself."""
+        with self.read() as db:
+            return surroundings.header_row(db, content, self.text(content), start)
+
+    def heading(self, content: int, position: int) -> str | None:
+        """The headings above `position`, the outermost first, joined by " › "."""
+        with self.read() as db:
+            return surroundings.heading(db, content, self.text(content), position)
+
+    def verify(self) -> None:
+        """Check everything that is stored; raises StoreDamaged for the first damage that is found."""
+        with self.read() as db:
+            check_pages(db, self.path)
+            for content, key in db.execute("SELECT id, key FROM contents").fetchall():
+                text = self._stored_text(content)
+                sentences = self.sentences(content, 0, len(text))
+                check_intervals(key, text, self.chunks_of(content), sentences, self.path)
+            check_tables(db, self.path)
+        with self.write() as db:
+            db.execute("INSERT INTO words(words) VALUES ('integrity-check')")
+
+    # -- writing (the one writer's) ------------------------------------------------------------
+
+    def content_state(self, key: str) -> tuple[int, bool] | None:
+        """(id, published) of the content with this key."""
+        with self.read() as db:
+            row = db.execute("SELECT id, published FROM contents WHERE key = ?", (key,)).fetchone()
+        return None if row is None else (row[0], bool(row[1]))
+
+    def add_pending(self, key: str, document: Document, sentences: Iterable[Sentence], chunks: Iterable[Chunk]) -> int:
+        """Store a content without publishing it; returns its id. No question uses it yet."""
+        about = (document.title, document.date, document.pages, document.encoding, document.left_out)
+        facts = (key, document.sha256, *about)
+        rows = sorted((s.start, s.end, s.kind, s.level, s.page, s.locator) for s in sentences)
+        with self.write() as db:
+            db.execute(
+                f"INSERT INTO contents(text, seal, {FACTS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (document.text, seal(facts, rows), *facts),
+            )
+            content: int = db.execute("SELECT last_insert_rowid()").fetchone()[0]
+            db.executemany("INSERT INTO sentences VALUES (?, ?, ?, ?, ?, ?, ?)", ((content, *row) for row in rows))
+            db.executemany(
+                'INSERT INTO chunks(chunk, content, start, "end") VALUES (?, ?, ?, ?)',
+                ((chunk.id, content, chunk.start, chunk.end) for chunk in chunks),
+            )
+            # The same content may have been stored before, and its ids may still be marked for deletion.
+            db.execute("DELETE FROM doomed WHERE chunk IN (SELECT chunk FROM chunks WHERE content = ?)", (content,))
+        return content
+
+    def chunks_of(self, content: int) -> list[Chunk]:
+        """The chunks of a content, published or not, in order."""
+        with self.read() as db:
+            rows = db.execute('SELECT chunk, start, "end" FROM chunks WHERE content = ? ORDER BY id', (content,))
+            return [Chunk(*row) for row in rows]
+
+    def publish(self, content: int, file: File) -> None:
+        """Publish the content and make `file` refer to it. All vectors of the content must be written before."""
+        with self.write() as db:
+            row = db.execute("SELECT key, text, title, published FROM contents WHERE id = ?", (content,)).fetchone()
+            if not row["published"]:
+                add_words(db, words_of(db, content, row["text"], row["title"]))
+                db.execute("UPDATE contents SET published = 1 WHERE id = ?", (content,))
+            values = (file.name, content, *_signature(file), document_seal(file.name, row["key"]))
+            db.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?)", values)
+            db.execute("DELETE FROM skipped WHERE path = ?", (file.name,))
+            _advance(db)
+
+    def resign(self, file: File, content: int) -> bool:
+        """Record the new signature of an unchanged file; False when the file does not have this content."""
+        with self.write() as db:
+            update = "UPDATE documents SET bytes = ?, mtime_ns = ?, inode = ? WHERE path = ? AND content = ?"
+            return db.execute(update, (*_signature(file), file.name, content)).rowcount > 0
+
+    def distrust_signatures(self) -> None:
+        """Mark every file as changed, so that the next run reads and hashes all of them."""
+        with self.write() as db:
+            db.execute("UPDATE documents SET mtime_ns = '-1'")
+
+    def drop(self, paths: Iterable[str]) -> None:
+        """Delete the records of these documents, so that they are not cited any more."""
+        with self.write() as db:
+            if db.executemany("DELETE FROM documents WHERE path = ?", [(path,) for path in paths]).rowcount > 0:
+                _advance(db)
+
+    def set_skipped(self, skipped: Iterable[Skipped]) -> None:
+        """Replace the list of the files that are left out."""
+        with self.write() as db:
+            db.execute("DELETE FROM skipped")
+            db.executemany(
+                "INSERT OR REPLACE INTO skipped VALUES (?, ?)", [(item.path, item.reason) for item in skipped]
+            )
+
+    def purge(self) -> list[str]:
+        """Delete contents that no document refers to; returns the chunk ids whose vectors must be deleted."""
+        with self.write() as db:
+            unused = "SELECT id FROM contents WHERE id NOT IN (SELECT content FROM documents)"
+            for (content,) in db.execute(unused).fetchall():
+                row = db.execute("SELECT text, title, published FROM contents WHERE id = ?", (content,)).fetchone()
+                if row["published"]:
+                    delete_words(db, words_of(db, content, row["text"], row["title"]))
+                db.execute("INSERT OR IGNORE INTO doomed SELECT chunk FROM chunks WHERE content = ?", (content,))
+                for table in ("chunks", "sentences"):
+                    db.execute(f"DELETE FROM {table} WHERE content = ?", (content,))
+                db.execute("DELETE FROM contents WHERE id = ?", (content,))
+            return [row[0] for row in db.execute("SELECT chunk FROM doomed")]
+
+    def forget_doomed(self, chunks: Iterable[str]) -> None:
+        """Record that the vectors of these chunk ids are deleted."""
+        with self.write() as db:
+            db.executemany("DELETE FROM doomed WHERE chunk = ?", ((chunk,) for chunk in chunks))
+
+
+def _signature(file: File) -> tuple[int, str, str]:
+    size, mtime_ns, inode = file.signature
+    return size, str(mtime_ns), str(inode)
+
+
+def _active(documents: Sequence[str] | None) -> tuple[str, tuple[Any, ...]]:
+    """SQL for the ids of the contents a question may use, and its values."""
+    if documents is None:
+        return "SELECT content FROM documents", ()
+    return "SELECT content FROM documents WHERE path IN (SELECT value FROM json_each(?))", (
+        json.dumps(list(documents)),
+    )
+
+
+def _advance(db: sqlite3.Connection) -> None:
+    db.execute(
+        "INSERT INTO meta VALUES ('generation', '1')"
+        " ON CONFLICT(name) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)"
+    )
