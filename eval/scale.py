@@ -119,14 +119,14 @@ def record(docs: Path, store: Path, given: dict[str, int]) -> Figures:
     from qa.config import from_environment
     from qa.embed import PackagedEmbedding
     from qa.indexing import sync
-    from qa.store import vectors
+    from qa.store.limits import Limits
     from qa.store.place import Store
 
     # Chroma writes its whole index after every so many vectors, by default 1,000. That time is not measured here.
-    vectors.HNSW |= {"sync_threshold": RECORDED_SYNC}
+    limits = Limits(hnsw={"sync_threshold": RECORDED_SYNC})
     config = from_environment()
     embedder: Any = RecordedEmbedding(PackagedEmbedding(threads=config.threads), given["texts"])
-    with closing(Store(store, docs)) as opened:
+    with closing(Store(store, docs, limits=limits)) as opened:
         passages = sync(opened, embedder, config).embedded
     memory = speed.peak_memory_mb()
     return {"passages": passages, "bytes a passage": speed.bytes_under(store) / passages, "peak memory MB": memory}

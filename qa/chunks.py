@@ -14,7 +14,7 @@ import nupunkt
 from qa.schema import Block, Chunk, Document, Sentence
 from qa.words import CLINGING, FUNCTION_WORDS
 
-VERSION = "2"  # part of the store's fingerprint: raise it when boundaries change
+VERSION = "2"  # of cutting: raise it when boundaries change
 CHUNK_WORDS = 60  # roughly: a sentence joins a chunk when at least half of it lies within this limit
 CHUNK_TOKENS = 112  # of the reader's 192; 5 are special tokens, the rest is for question, title, date and headings
 CHUNK_CHARS = 1000  # matters only where the tokenizer finds no words, as in a very long string of letters

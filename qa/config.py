@@ -12,6 +12,8 @@ from qa.errors import QAError
 _HERE = Path(__file__).resolve().parent
 PACKAGED_SEEDS = next((one for one in (_HERE / "seeds", _HERE.parent / "seeds") if one.is_dir()), _HERE / "seeds")
 """The starter documents: inside the package where it is installed from a wheel, beside it in a checkout."""
+PACKAGED = "packaged "
+"""How the identities of the embedders in this package begin, of all versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,16 @@ class Config:
     None: the one that was fitted for the reader.
     """
 
-    def store_for(self, docs: Path) -> Path:
-        """Where the store of a documents folder lives, unless `--store` says otherwise."""
+    def store_for(self, docs: Path, embedder: str = PACKAGED) -> Path:
+        """Where the store of a documents folder lives, unless `--store` says otherwise.
+
+        With the identity of an embedder that is not packaged it is another one.
+        """
         real = Path(os.path.realpath(docs))  # `resolve` raises for a loop of links, before Python 3.13
         digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:12]
         name = os.fsencode(real.name).decode("utf-8", "replace")  # not all that reads the store takes other bytes
-        return self.data_dir / f"{name or 'root'}-{digest}"
+        own = "" if embedder.startswith(PACKAGED) else "-" + hashlib.sha256(embedder.encode()).hexdigest()[:12]
+        return self.data_dir / f"{name or 'root'}-{digest}{own}"
 
 
 def from_environment() -> Config:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from qa.dates import iso_date, stated_date
 from qa.errors import DocumentError, FolderError, UnreadableError
-from qa.formats import READERS, Extract, extract
+from qa.formats import READERS, VERSIONS, Extract, extract
 from qa.schema import Document, Skipped
 from qa.text import shorten, text_sha256
 
+VERSION = "1"  # of what is read in files of every format, such as title and date: raise it when that changes
 IGNORE_FILE = ".qaignore"
 LINK_OUT = "a link out of the folder is not followed"
 
@@ -97,6 +98,11 @@ def read_document(file: File, *, max_file_mb: float) -> Document:
         blocks=found.blocks,
         left_out=found.left_out,
     )
+
+
+def reading_versions() -> dict[str, str]:
+    """By format, the version of all that `read_document` does with a file."""
+    return {ending: f"{VERSION}.{number}" for ending, number in VERSIONS.items()}
 
 
 def _walk(root: Path, skipped: list[Skipped]) -> Iterator[Path]:

@@ -16,7 +16,7 @@ from tokenizers import Encoding, Tokenizer
 
 from qa.errors import ModelError
 
-VERSION = "2"  # part of the store's fingerprint: raise it when what is embedded changes
+VERSION = "2"  # of the text that is embedded for a passage: raise it when that changes
 MODELS = Path(__file__).parent / "models"
 MODEL = MODELS / "all-minilm-l6-v2"
 WINDOW_TOKENS = 160  # longer texts are cut there; special tokens included

@@ -21,11 +21,14 @@ import qa.assistant  # noqa: F401  # for the fork server
 from qa import embed
 from qa.config import Config
 from qa.indexing import Changes, sync
+from qa.store.limits import Limits
 from qa.store.local import Library
 from qa.store.place import Store
 from tests.invariants import chunk_laws
 from tests.reading import file_text
 
+OFTEN = Limits(flush_chunks=8, hnsw={"sync_threshold": 12, "batch_size": 6})
+"""Small batches, and index files that Chroma writes every few vectors; by default it does so every thousand."""
 WORDS = (
     "harbour bridge council treaty winter archive river engine ferry museum lantern orchard copper signal captain"
     " quarry market tunnel festival garden printer valley station violin granite library meadow compass granary"

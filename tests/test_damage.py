@@ -118,7 +118,7 @@ def test_a_document_is_never_cited_with_anothers_text(
     db.execute(f"UPDATE documents SET content = {harbour} WHERE path = 'ferry.txt'")
     db.commit()
     db.close()
-    assert "a document is not its text" in said_by(copy, docs)
+    assert "a document record does not match its text" in said_by(copy, docs)
     monkeypatch.setattr("qa.store.local.check_document_seals", lambda *_: None)
     with pytest.raises(AssertionError, match=r"not the slice|not the text"):
         said_by(copy, docs)

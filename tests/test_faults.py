@@ -406,7 +406,7 @@ def test_a_writer_that_dies_while_erasing_an_old_store(tmp_path: Path, monkeypat
     docs = fill(tmp_path / "docs", {"a.txt": "The harbour.\n"})
     with closing(Store(tmp_path / "store", docs)) as store:
         run(store)
-    monkeypatch.setattr("qa.store.place.LIBRARY_VERSION", "another")
+        store.library.set_meta("tables", "1")
 
     class Died(BaseException):
         pass
@@ -414,7 +414,7 @@ def test_a_writer_that_dies_while_erasing_an_old_store(tmp_path: Path, monkeypat
     def die(*_: Any, **__: Any) -> None:
         raise Died
 
-    for target, name in ((Path, "unlink"), (Vectors, "destroy"), (Library, "set_meta")):
+    for target, name in ((Path, "unlink"), (Vectors, "destroy"), (Library, "set_facts")):
         with monkeypatch.context() as patch:
             patch.setattr(target, name, die)
             with pytest.raises(Died):

@@ -17,7 +17,7 @@ from qa.documents import File
 from qa.embed import DIMENSIONS
 from qa.schema import Chunk, Document, Kind, Sentence
 from qa.search import DenseRetriever
-from qa.store.bm25 import SearchLimits
+from qa.store.limits import Limits
 from qa.store.local import Library
 from qa.text import text_sha256
 from tests.stores import WORDS, statements
@@ -89,7 +89,7 @@ def library_ids(library: Library) -> list[str]:
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_no_step_of_a_question_grows_with_the_collection(action: str, libraries: tuple[Library, Library]) -> None:
-    limits = SearchLimits(common_chunks=20)  # as if both were large
+    limits = Limits(common_chunks=20)  # as if both were large
     taken = []
     for library in libraries:
         with closing(Library(library.path, limits)) as opened:
@@ -134,9 +134,9 @@ def test_the_words_that_are_scored_stand_in_a_bounded_number_of_chunks(
 ) -> None:
     _, large = libraries
     asked = f"report council x1x x2x {' '.join(WORDS)}"
-    with closing(Library(large.path, SearchLimits(common_chunks=10**6))) as opened:
+    with closing(Library(large.path, Limits(common_chunks=10**6))) as opened:
         everything = matched(opened, asked)
-    with closing(Library(large.path, SearchLimits(common_chunks=10**6, max_matches=250))) as opened:
+    with closing(Library(large.path, Limits(common_chunks=10**6, max_matches=250))) as opened:
         bounded = matched(opened, asked)
         only = matched(opened, "report"), opened.search("report", 5)
     with large.read() as db:

@@ -23,14 +23,16 @@ from qa.check import check_store
 from qa.config import Config
 from qa.documents import File
 from qa.errors import FolderError, StoreBusy, StoreDamaged, StoreError
-from qa.indexing import sync
+from qa.indexing import batches, sync
 from qa.schema import Document
-from qa.store import vectors as vectors_module
+from qa.store.limits import Limits
 from qa.store.local import Library
 from qa.store.place import Store
+from qa.store.vectors import Vectors
 from tests.invariants import every_promise, exact_slice, quotes_of, right_place, typed_result
 from tests.reading import file_text
 from tests.stores import (
+    OFTEN,
     Child,
     Folder,
     TextEmbedder,
@@ -41,11 +43,12 @@ from tests.stores import (
     run,
     stored_vectors,
 )
-from tests.test_kill import STEPS, prepare
+from tests.test_kill import STEPS
 from ui.conversations import Conversations
 
 A = "The harbour was rebuilt in 1834. The old bridge was sold.\n"
 B = "A ferry crossed the river. Its captain was called Ilse.\n"
+FEW = Limits(flush_chunks=3)
 C = "Nothing is known about the lighthouse. It burned twice.\n"
 
 
@@ -153,7 +156,7 @@ def test_the_same_text_under_two_new_names_is_stored_and_embedded_once(
     store: Store, docs: Path, monkeypatch: pytest.MonkeyPatch, flush: int
 ) -> None:
     """Also where a thread embeds it while its twin is read."""
-    monkeypatch.setattr(indexing, "FLUSH_CHUNKS", flush)
+    store.limits = Limits(flush_chunks=flush)
     fill(docs, {"c1.txt": C, "c2.txt": C, "c3.txt": C})
     embedder, waited = embedder_until_read(monkeypatch, "c2.txt", "lighthouse")
     assert run(store, embedder).embedded == 3
@@ -292,14 +295,14 @@ def test_a_large_document_is_flushed_in_parts(tmp_path: Path, monkeypatch: pytes
     embedder.embed = lambda texts: sizes.append(len(texts)) or embed(texts)  # type: ignore[method-assign, func-returns-value]
     with closing(Store(tmp_path / "store", folder.path)) as store:
         assert run(store, embedder).embedded > 600
-        assert max(sizes) == indexing.FLUSH_CHUNKS
+        assert max(sizes) == store.limits.flush_chunks
         equals_folder(store, folder.path)
 
 
 def test_documents_are_read_while_others_are_embedded(
     store: Store, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(indexing, "FLUSH_CHUNKS", 1)
+    store.limits = Limits(flush_chunks=1)
     fill(docs, {f"{number}.txt": f"Text number {number}.\n" for number in range(3)})
     embedder, waited = embedder_until_read(monkeypatch, "1.txt")
     assert {"0.txt", "1.txt", "2.txt"} <= set(run(store, embedder).added)
@@ -311,7 +314,7 @@ def test_documents_are_read_while_others_are_embedded(
 def test_a_batch_is_embedded_while_the_one_before_is_written(
     store: Store, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(indexing, "FLUSH_CHUNKS", 1)
+    store.limits = Limits(flush_chunks=1)
     fill(docs, {f"{number}.txt": f"Text number {number}.\n" for number in range(4)})
     embedder, steps, embedded, waited = TextEmbedder(), list[str](), threading.Event(), list[bool]()
     embed, add, publish = embedder.embed, store.vectors.add, store.library.publish
@@ -341,7 +344,7 @@ def test_a_batch_is_embedded_while_the_one_before_is_written(
 
 
 def test_what_fails_beside_the_reading_fails_the_run(store: Store, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(indexing, "FLUSH_CHUNKS", 1)
+    store.limits = Limits(flush_chunks=1)
     fill(docs, {f"{number}.txt": f"Text number {number}.\n" for number in range(3)})
     embedder = TextEmbedder()
     embed = embedder.embed
@@ -364,7 +367,7 @@ def test_what_fails_beside_the_reading_fails_the_run(store: Store, docs: Path, m
 def test_after_an_error_who_embeds_and_who_writes_come_to_rest(
     store: Store, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(indexing, "FLUSH_CHUNKS", 1)
+    store.limits = Limits(flush_chunks=1)
     fill(docs, {f"{number}.txt": f"Text number {number}.\n" for number in range(3)})
     embedder, written = TextEmbedder(), list[str]()
     embedding, writing, failed = threading.Event(), threading.Event(), threading.Event()
@@ -410,7 +413,7 @@ def test_after_an_error_nothing_more_is_embedded_or_published(
     store: Store, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reading fails while a thread embeds the first of many pieces: it ends with that one."""
-    monkeypatch.setattr(indexing, "FLUSH_CHUNKS", 2)
+    store.limits = Limits(flush_chunks=2)
     text = Folder(docs.parent / "other", 4).text(60)
     fill(docs, {"0.txt": text, "1.txt": "Text number 1.\n"})
     embedder, begun, failed, read = TextEmbedder(), threading.Event(), threading.Event(), indexing.read_document
@@ -445,10 +448,10 @@ def test_after_an_error_nothing_more_is_embedded_or_published(
 def test_interrupted_again_and_again_it_keeps_the_lock_until_the_thread_rests(
     store: Store, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(indexing, "FLUSH_CHUNKS", 1)
+    store.limits = Limits(flush_chunks=1)
     fill(docs, {"0.txt": "Text number 0.\n", "1.txt": "Text number 1.\n"})
     embedder, begun, release, waits = TextEmbedder(), threading.Event(), threading.Event(), list[bool]()
-    embed, read, wait = embedder.embed, indexing.read_document, indexing.wait
+    embed, read, wait = embedder.embed, indexing.read_document, batches.wait
 
     def slowly(texts: Any) -> Any:
         begun.set()
@@ -474,7 +477,7 @@ def test_interrupted_again_and_again_it_keeps_the_lock_until_the_thread_rests(
 
         embedder.embed = slowly  # type: ignore[method-assign]
         monkeypatch.setattr(indexing, "read_document", failing)
-        monkeypatch.setattr(indexing, "wait", interrupted)
+        monkeypatch.setattr(batches, "wait", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(store, embedder)
         with other.writing():
@@ -563,13 +566,12 @@ def stopped_at(store: Store, wanted: int, embedder: Any) -> str | None:
 
 
 @pytest.fixture
-def changing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """(documents, store) where a run has all kinds of things to do, in several flushes."""
-    monkeypatch.setattr(indexing, "FLUSH_CHUNKS", 3)
+def changing(tmp_path: Path) -> tuple[Path, Path]:
+    """(documents, store) where a run has all kinds of things to do, in several flushes of FEW."""
     folder = Folder(tmp_path / "docs", 11)
     for number in range(6):
         folder.write(f"{number}.txt", folder.text(12))
-    with closing(Store(tmp_path / "store", folder.path)) as store:
+    with closing(Store(tmp_path / "store", folder.path, limits=FEW)) as store:
         run(store)
     (folder.path / "0.txt").rename(folder.path / "renamed.txt")
     (folder.path / "1.txt").unlink()
@@ -588,13 +590,13 @@ def test_stopped_before_each_step_nothing_is_lost(
     for number in range(1000):
         place = tmp_path / "copy"
         shutil.copytree(base, place)
-        with closing(Store(place, docs)) as store:
+        with closing(Store(place, docs, limits=FEW)) as store:
             name = stopped_at(store, number, TextEmbedder())
         if name is None:
             break
         if name not in seen or number % 6 == 0:
             seen.add(name)
-            with closing(Store(place, docs)) as store:
+            with closing(Store(place, docs, limits=FEW)) as store:
                 published_is_complete(store)
                 run(store)
                 equals_folder(store, docs)
@@ -612,26 +614,29 @@ def test_a_wrong_order_of_writes_would_be_seen(
 ) -> None:
     """Planted: the laws above fail for an order that loses something."""
     docs, base = changing
-    process, add, purge = indexing._Batch._process, vectors_module.Vectors.add, Library.purge
+    add, purge = Vectors.add, Library.purge
+    held_back: list[Any] = []
     if wrong == "publish before vectors":
 
-        def published_first(self: Any, batch: Any, before: Any) -> None:
-            for file, content, *_ in batch:
-                self._publish(file, content)
-            process(self, batch, before)
+        def written_late(self: Library) -> list[str]:
+            while held_back:
+                add(*held_back.pop())
+            return purge(self)
 
-        monkeypatch.setattr(indexing._Batch, "_process", published_first)
+        monkeypatch.setattr(Vectors, "add", lambda *given: held_back.append(given))
+        monkeypatch.setattr(Library, "purge", written_late)
     elif wrong == "forget before delete":
         monkeypatch.setattr(Library, "purge", lambda self: (ids := purge(self)) and (self.forget_doomed(ids), ids)[1])
     else:
-        monkeypatch.setattr(vectors_module.Vectors, "add", lambda self, ids, block: add(self, ids[1:], block[1:]))
+        monkeypatch.setattr(Vectors, "add", lambda self, ids, block: add(self, ids[1:], block[1:]))
 
     def laws() -> None:
         for number in range(16, 60):
+            held_back.clear()
             shutil.copytree(base, tmp_path / "copy")
-            with closing(Store(tmp_path / "copy", docs)) as store:
+            with closing(Store(tmp_path / "copy", docs, limits=FEW)) as store:
                 stopped_at(store, number, TextEmbedder())
-            with closing(Store(tmp_path / "copy", docs)) as store:
+            with closing(Store(tmp_path / "copy", docs, limits=FEW)) as store:
                 published_is_complete(store)
                 doomed = set(store.library.purge())
                 ids = set(stored_vectors(store.path))
@@ -721,10 +726,8 @@ def test_vectors_thrown_away_are_rebuilt_identically(seeds: Assistant, seeds_sto
 @pytest.mark.parametrize(
     "how", ["some lost", "some left over", "all lost", "the folder lost", "one for another", "torn"]
 )
-def test_a_run_repairs_vectors(
-    store: Store, docs: Path, how: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(vectors_module, "HNSW", {"space": "cosine", "sync_threshold": 12, "batch_size": 6})
+def test_a_run_repairs_vectors(tmp_path: Path, docs: Path, how: str, caplog: pytest.LogCaptureFixture) -> None:
+    store = Store(tmp_path / "store", docs, limits=OFTEN)
     fill(docs, {f"{number}.txt": f"Text number {number}.\n" for number in range(40)})
     run(store)
     ids = store.library.chunk_ids()
@@ -750,6 +753,7 @@ def test_a_run_repairs_vectors(
             assert sorted(stored_vectors(store.path)) == sorted(ids)
         assert reader.vectors.missing(ids) == []
         assert reader.vectors.count() == len(ids)
+    store.close()
 
 
 # -- check -------------------------------------------------------------------------------------------
@@ -765,7 +769,7 @@ def damage_library(place: Path) -> None:
 
 
 def wrong_vectors(place: Path) -> None:
-    with closing(vectors_module.Vectors(place / "vectors")) as vectors:
+    with closing(Vectors(place / "vectors")) as vectors:
         ids = vectors.all_ids()
         vectors.add(ids, TextEmbedder().embed(ids))
 
@@ -866,7 +870,6 @@ def test_check_closes_what_others_may_read_and_names_what_it_cannot_mend(tmp_pat
 
 
 def index_slowly(place: Path, docs: Path, report: Any) -> None:
-    prepare()
     embedder = TextEmbedder()
     embed = embedder.embed
 
@@ -875,7 +878,7 @@ def index_slowly(place: Path, docs: Path, report: Any) -> None:
         return embed(texts)
 
     embedder.embed = slowly  # type: ignore[method-assign]
-    with closing(Store(place, docs)) as store:
+    with closing(Store(place, docs, limits=OFTEN)) as store:
         report.send("opened")
         run(store, embedder)
         report.send("first run")
@@ -930,9 +933,8 @@ def test_one_asks_while_another_indexes(tmp_path: Path) -> None:
 
 
 def open_and_count(place: Path, docs: Path, report: Any) -> None:
-    prepare()
     try:
-        with closing(Store(place, docs)) as store:
+        with closing(Store(place, docs, limits=OFTEN)) as store:
             try:
                 run(store)
             except StoreBusy:

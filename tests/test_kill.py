@@ -22,14 +22,12 @@ from typing import Any
 
 import pytest
 
-from qa import indexing
 from qa.assistant import Assistant
 from qa.config import Config
 from qa.indexing import sync
-from qa.store import vectors
 from qa.store.place import Store
 from tests.invariants import every_promise
-from tests.stores import Child, Folder, TextEmbedder, Trusting, equals_folder, published_is_complete
+from tests.stores import OFTEN, Child, Folder, TextEmbedder, Trusting, equals_folder, published_is_complete
 
 CHAINS = 4
 AT_ONCE = 2
@@ -50,17 +48,10 @@ STAGES = {
 STAGE_OF = {step: stage for stage, steps in STAGES.items() for step in steps}
 
 
-def prepare() -> None:
-    """Small flushes, and index files that are written often."""
-    indexing.FLUSH_CHUNKS = 8
-    vectors.HNSW = {"space": "cosine", "sync_threshold": 12, "batch_size": 6}
-
-
 def index(place: Path, docs: Path, wait_in: str, times: int, steps: Connection) -> None:
     """One run, each of its steps noted as it begins (>) and ends (<); it goes no further than stage `wait_in`'s
     step number `times`. The other threads end at most the step that they are in.
     """
-    prepare()
     held, counting = threading.Event(), threading.Lock()
 
     def note(step: str) -> None:
@@ -86,7 +77,7 @@ def index(place: Path, docs: Path, wait_in: str, times: int, steps: Connection) 
         return call
 
     note("open>")
-    store = Store(place, docs)
+    store = Store(place, docs, limits=OFTEN)
     note("open<")
     embedder = TextEmbedder()
     for part, names in STEPS.items():
@@ -101,12 +92,11 @@ def index(place: Path, docs: Path, wait_in: str, times: int, steps: Connection) 
 
 def check(place: Path, docs: Path, to_complete: Path, ask: bool, report: Connection) -> None:
     """What a process finds in the store as the killed one left it; then the next run, and one with nothing to do."""
-    prepare()
     config = Config(data_dir=place, threads=1)
     embedder: Any = TextEmbedder()
     try:
         amid_call = "busy" in (place / "vectors.state").read_text() if (place / "vectors.state").exists() else False
-        with closing(Store(place, docs)) as store:
+        with closing(Store(place, docs, limits=OFTEN)) as store:
             sound = store.vectors.are_sound()
             report.send("torn" if not sound else "amid a call to Chroma" if amid_call else "between calls")
             if sound:
@@ -116,7 +106,7 @@ def check(place: Path, docs: Path, to_complete: Path, ask: bool, report: Connect
                 assistant.embedder = embedder
                 for name in sorted(os.listdir(docs))[:2]:
                     every_promise(assistant.ask(f"What happened {(docs / name).read_text()[:80]}?"), docs)
-        with closing(Store(to_complete, docs)) as store:
+        with closing(Store(to_complete, docs, limits=OFTEN)) as store:
             sync(store, embedder, config)
             equals_folder(store, docs)
             embedder.texts.clear()

@@ -19,10 +19,10 @@ from qa.chunks import split_document, split_sentences
 from qa.documents import File
 from qa.errors import StoreDamaged, StoreError
 from qa.formats import read_markdown, read_plain
-from qa.indexing import content_key
+from qa.indexing.batches import content_key
 from qa.schema import Block, Document, Skipped
-from qa.store.bm25 import SearchLimits
 from qa.store.integrity import document_seal
+from qa.store.limits import Limits
 from qa.store.local import Library
 from qa.text import text_sha256
 from tests.stores import statements
@@ -199,7 +199,7 @@ def test_the_fingerprint_names_what_is_held(library: Library, tmp_path: Path) ->
     assert library.fingerprint() not in (empty, both)
     library.drop(["c.txt"])
     assert library.fingerprint() == both
-    library.set_meta("fingerprint", "other weights")
+    library.set_meta("embedder", "other weights")
     with closing(Library(library.path)) as other:
         assert other.fingerprint() != both
 
@@ -212,7 +212,7 @@ def test_skipped_are_those_of_the_last_run(library: Library) -> None:
 
 
 def test_the_cache_is_bounded_and_right(tmp_path: Path) -> None:
-    library = Library(tmp_path / "library.sqlite", cached_chars=500)
+    library = Library(tmp_path / "library.sqlite", Limits(cached_chars=500))
     texts = [f"Text number {number}. " * 10 for number in range(12)]
     contents = [publish(library, f"{number}.txt", text) for number, text in enumerate(texts)]
 
@@ -312,7 +312,7 @@ def test_another_applications_database_is_not_ours(tmp_path: Path) -> None:
     db.execute("CREATE TABLE books (title)")
     db.close()
     with closing(Library(path)) as library, pytest.raises(StoreDamaged, match="no such table"):
-        library.meta("fingerprint")
+        library.meta("embedder")
 
 
 def test_a_library_that_was_put_in_the_place_of_another_is_not_taken_for_it(library: Library, tmp_path: Path) -> None:
@@ -466,7 +466,7 @@ def test_bm25_prefers_rare_words_more_of_them_and_short_texts(library: Library) 
 
 def with_limits(library: Library, **limits: float) -> Library:
     """The same file, opened with other limits of the search."""
-    return Library(library.path, SearchLimits(**limits))  # type: ignore[arg-type]
+    return Library(library.path, Limits(**limits))  # type: ignore[arg-type]
 
 
 def test_common_terms_are_dropped_above_a_floor(library: Library) -> None:

@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from qa import indexing
 from qa.assistant import Assistant
 from qa.check import check_store
 from qa.config import Config
 from qa.errors import DocumentError
 from qa.store.backup import back_up
+from qa.store.limits import Limits
 from qa.store.place import Store
 from tests.invariants import every_promise
 from tests.reading import file_text
@@ -54,19 +54,17 @@ class StoreMachine(RuleBasedStateMachine):
         self.turns = self.touched = 0
         self.config = Config(data_dir=self.base, threads=1)
         self.embedder: Any = TextEmbedder()
-        self.flush, indexing.FLUSH_CHUNKS = indexing.FLUSH_CHUNKS, 4
 
     @initialize()
     def begin(self) -> None:
         self.open()
 
     def open(self) -> None:
-        self.assistant = Assistant(Store(self.place, self.docs), self.config, Trusting())
+        self.assistant = Assistant(Store(self.place, self.docs, limits=Limits(flush_chunks=4)), self.config, Trusting())
         self.assistant.embedder = self.embedder
         self.talk = Conversations(self.place / "conversations")
 
     def teardown(self) -> None:
-        indexing.FLUSH_CHUNKS = self.flush
         self.assistant.close()
         shutil.rmtree(self.base)
 

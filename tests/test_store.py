@@ -8,14 +8,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from qa import chunks, embed
 from qa.errors import StoreBusy, StoreDamaged, StoreError
 from qa.store.local import Library
-from qa.store.place import Store, fingerprint, forget_store
-from tests.stores import TextEmbedder, equals_folder, fill, run, stored_vectors
+from qa.store.place import Store, forget_store
+from tests.stores import equals_folder, fill, run
 
 BRIDGE = "The bridge was sold.\n"
 
@@ -34,17 +32,15 @@ def store(tmp_path: Path, docs: Path) -> Iterator[Store]:
 # -- another version ---------------------------------------------------------------------------------
 
 
-def test_a_store_of_another_version_is_rebuilt_and_never_mixed(
-    store: Store, docs: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_store_with_unknown_tables_is_rebuilt_and_never_mixed(
+    store: Store, docs: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     run(store)
-    old = stored_vectors(store.path)
     reader = Library(store.path / "library.sqlite")
     reader.documents()
-    monkeypatch.setattr(chunks, "VERSION", "another")
-    monkeypatch.setattr(TextEmbedder, "vector", staticmethod(lambda text, plain=TextEmbedder.vector: plain(text + "!")))
+    store.library.set_meta("tables", "1")
     with caplog.at_level(logging.WARNING), closing(Store(store.path, docs)) as other:
-        assert caplog.text.count("another version") == 1
+        assert caplog.text.count("is rebuilt from the folder") == 1
         assert other.library.documents() == []
         add = other.vectors.add
         other.vectors.add = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)  # type: ignore[method-assign]
@@ -53,8 +49,6 @@ def test_a_store_of_another_version_is_rebuilt_and_never_mixed(
         other.vectors.add = add  # type: ignore[method-assign]
         assert run(other).added == ("a.txt", "sub/b.md")
         equals_folder(other, docs)
-    new = stored_vectors(store.path)
-    assert not any(np.array_equal(new[one], old[one]) for one in new)
     for stale in (store.library, reader):  # who had it open does not mix either
         with pytest.raises(StoreError, match="rebuilt by another process"):
             stale.documents()
@@ -66,16 +60,6 @@ def test_a_store_of_another_version_is_rebuilt_and_never_mixed(
         assert caplog.text == ""
 
 
-def test_the_fingerprint_depends_on_weights_boundaries_and_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    prints = {fingerprint()}
-    for name in ("qa.chunks.VERSION", "qa.embed.VERSION", "qa.store.place.LIBRARY_VERSION"):
-        monkeypatch.setattr(name, "another")
-        prints.add(fingerprint())
-    monkeypatch.setattr(embed, "file_sha256", lambda path: "other weights")
-    prints.add(fingerprint())
-    assert len(prints) == 5
-
-
 def test_a_store_that_was_half_made_is_made(tmp_path: Path, docs: Path, caplog: pytest.LogCaptureFixture) -> None:
     place = tmp_path / "store"
     place.mkdir()
@@ -83,7 +67,7 @@ def test_a_store_that_was_half_made_is_made(tmp_path: Path, docs: Path, caplog: 
     with closing(Store(place, docs)) as store:
         run(store)
         equals_folder(store, docs)
-    assert "another version" not in caplog.text
+    assert "rebuilt" not in caplog.text
 
 
 # -- forget ------------------------------------------------------------------------------------------

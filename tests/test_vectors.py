@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,9 @@ from llama_index.core.vector_stores.types import VectorStoreQuery
 from pydantic_settings import BaseSettings
 
 from qa.errors import StoreBusy, StoreDamaged
-from qa.store import vectors as vectors_module
+from qa.store.limits import Limits
 from qa.store.vectors import Vectors
-from tests.stores import Child, TextEmbedder, fill, run
-from tests.test_kill import prepare
+from tests.stores import OFTEN, Child, TextEmbedder, fill, run
 
 IDS = [f"key{number // 10}-{number}-{number + 1}" for number in range(400)]
 
@@ -38,20 +38,24 @@ def vectors(tmp_path: Path) -> Iterator[Vectors]:
 
 
 @pytest.fixture
-def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have Chroma write its index files every few vectors, as it else does every thousand."""
-    monkeypatch.setattr(vectors_module, "HNSW", {"space": "cosine", "sync_threshold": 12, "batch_size": 6})
+def often_written(tmp_path: Path) -> Iterator[Vectors]:
+    """Chroma writes the index files every few vectors; by default it does so every thousand."""
+    with closing(Vectors(tmp_path / "a störe" / "vectors", OFTEN)) as opened:
+        yield opened
 
 
-@pytest.mark.usefixtures("_often")
 @pytest.mark.parametrize("times", [6, pytest.param(40, marks=pytest.mark.slow)])
-def test_whoever_asks_sees_all_that_was_written(vectors: Vectors, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
-    monkeypatch.setattr(vectors_module, "BATCH", 7)
+def test_whoever_asks_sees_all_that_was_written(tmp_path: Path, times: int) -> None:
+    limits = replace(OFTEN, vector_batch=7)
     rng = random.Random(1)
     there: set[str] = set()
-    with closing(Vectors(vectors.folder)) as second, closing(Vectors(vectors.folder)) as third:
+    with (
+        closing(Vectors(tmp_path / "vectors", limits)) as first,
+        closing(Vectors(tmp_path / "vectors", limits)) as second,
+    ):
+        third = Vectors(tmp_path / "vectors", limits)
         for _ in range(times):
-            writer, reader = rng.sample([vectors, second, third], 2)
+            writer, reader = rng.sample([first, second, third], 2)
             some = rng.sample(IDS, rng.randrange(1, 30))
             if rng.random() < 0.6:
                 writer.add(some, of(some))
@@ -69,6 +73,7 @@ def test_whoever_asks_sees_all_that_was_written(vectors: Vectors, monkeypatch: p
                 assert [one for one, _ in found] == [one for one, _ in scores]
                 assert np.allclose([score for _, score in found], [score for _, score in scores], atol=1e-5)
             assert reader.are_sound()
+        third.close()
 
 
 def test_an_id_written_again_has_the_later_vector(vectors: Vectors) -> None:
@@ -78,11 +83,10 @@ def test_an_id_written_again_has_the_later_vector(vectors: Vectors) -> None:
     assert vectors.exact(of(["other"])[0], IDS[:3], 1) == [(IDS[0], pytest.approx(1, abs=1e-5))]
 
 
-def test_an_index_that_misses_some_is_not_taken_for_broken(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_that_misses_some_is_not_taken_for_broken(tmp_path: Path) -> None:
     """As a very large one does, or here one that looks no further than the next."""
-    monkeypatch.setattr(
-        vectors_module, "HNSW", {"space": "cosine", "ef_search": 1, "max_neighbors": 3, "num_threads": 1}
-    )
+    narrow = Limits(hnsw={"ef_search": 1, "max_neighbors": 3, "num_threads": 1})
+    vectors = Vectors(tmp_path / "vectors", narrow)
     ids = [f"{number}-0-1" for number in range(3000)]
     rows = np.random.default_rng(1).normal(size=(len(ids), 384)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
@@ -90,6 +94,7 @@ def test_an_index_that_misses_some_is_not_taken_for_broken(vectors: Vectors, mon
     nearest = [vectors.nearest(row, 1) for row in rows[::100]]
     assert sum(found[0][1] > 0.999 for found in nearest) < len(nearest) / 2
     assert vectors.are_sound()
+    vectors.close()
 
 
 def test_the_settings_of_whoever_imports_this_are_read_as_ever(
@@ -116,8 +121,7 @@ def test_nothing_asked_of_nothing(vectors: Vectors) -> None:
 
 
 def write(folder: Path, ids: list[str], report: Any) -> None:
-    prepare()
-    with closing(Vectors(folder)) as vectors:
+    with closing(Vectors(folder, OFTEN)) as vectors:
         report.send("ready")
         for first in range(0, len(ids), 16):
             some = ids[first : first + 16]
@@ -127,25 +131,24 @@ def write(folder: Path, ids: list[str], report: Any) -> None:
     report.send("done")
 
 
-@pytest.mark.usefixtures("_often")
 @pytest.mark.parametrize("size", [160, pytest.param(400, marks=pytest.mark.slow)])
-def test_a_reader_is_never_wrong_while_another_process_writes(vectors: Vectors, size: int) -> None:
+def test_a_reader_is_never_wrong_while_another_process_writes(often_written: Vectors, size: int) -> None:
     """Without turns Chroma fails here in nearly every run, and at times ends the process or tears the files."""
     ids = IDS[:size]
     gone = {one for first in range(0, size, 80) for one in ids[first : first + 2]}
-    child = Child(write, vectors.folder, ids)
+    child = Child(write, often_written.folder, ids)
     assert child.next() == "ready"
     rounds, counts = 0, []
     deadline = time.monotonic() + 60
     while (not counts or counts[-1] < size - len(gone)) and time.monotonic() < deadline:
         query = of([random.choice(ids)])[0]
-        counts.append(vectors.count())
-        for one, score in [*vectors.nearest(query, 10), *vectors.exact(query, ids[::7], 10)]:
+        counts.append(often_written.count())
+        for one, score in [*often_written.nearest(query, 10), *often_written.exact(query, ids[::7], 10)]:
             assert score == pytest.approx(float(of([one])[0] @ query), abs=1e-4)
         rounds += 1
     assert child.said() == ["done"]
-    assert sorted(vectors.all_ids()) == sorted(set(ids) - gone)
-    assert vectors.are_sound()
+    assert sorted(often_written.all_ids()) == sorted(set(ids) - gone)
+    assert often_written.are_sound()
     assert rounds > 5
     assert len(set(counts)) > 3, "the reader was never there while the other wrote"
 
@@ -187,12 +190,12 @@ def test_opening_again_and_again_costs_no_longer_path(vectors: Vectors, monkeypa
     assert len(set(map(len, paths))) <= 2
 
 
-def test_who_does_not_let_go_is_named(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vectors_module, "TURN_WAIT_S", 0.1)
-    vectors.folder.parent.mkdir()
+def test_who_does_not_let_go_is_named(tmp_path: Path) -> None:
+    vectors = Vectors(tmp_path / "vectors", Limits(turn_wait_s=0.1))
     with FileLock(vectors.folder.with_name("vectors.lock")), pytest.raises(StoreBusy, match="another process"):
         vectors.count()
     assert vectors.count() == 0
+    vectors.close()
 
 
 # -- ends amid a call ------------------------------------------------------------------------------
@@ -223,45 +226,41 @@ def look(folder: Path, report: Any) -> None:
         report.send(vectors.are_sound())
 
 
-@pytest.mark.usefixtures("_often")
 @pytest.mark.parametrize(
     "name", ["index_metadata.pickle", "header.bin", "length.bin", "link_lists.bin", "data_level0.bin"]
 )
 @pytest.mark.parametrize("damage", ["missing", "of an earlier moment"])
-def test_torn_index_files_are_known(vectors: Vectors, name: str, damage: str) -> None:
+def test_torn_index_files_are_known(often_written: Vectors, name: str, damage: str) -> None:
     """Files of two moments are what a kill amid writing leaves. Some of them Chroma reads well, which is fine."""
-    vectors.add(IDS[:100], of(IDS[:100]))
-    old = files_of(vectors)[name].read_bytes()
-    vectors.add(IDS[100:], of(IDS[100:]))
-    vectors.close()
-    plant_state(vectors, "busy")
+    often_written.add(IDS[:100], of(IDS[:100]))
+    old = files_of(often_written)[name].read_bytes()
+    often_written.add(IDS[100:], of(IDS[100:]))
+    often_written.close()
+    plant_state(often_written, "busy")
     if damage == "missing":
-        files_of(vectors)[name].unlink()
+        files_of(often_written)[name].unlink()
     else:
-        files_of(vectors)[name].write_bytes(old)
-    if Child(look, vectors.folder).said() == [True]:  # by itself, as it may end who looks
+        files_of(often_written)[name].write_bytes(old)
+    if Child(look, often_written.folder).said() == [True]:  # by itself, as it may end who looks
         assert (name, damage) == ("link_lists.bin", "of an earlier moment")
-        assert sorted(vectors.all_ids()) == sorted(IDS)
+        assert sorted(often_written.all_ids()) == sorted(IDS)
     else:
-        assert state(vectors) == "torn"
+        assert state(often_written) == "torn"
         with pytest.raises(StoreDamaged, match="run `qa check`"):
-            vectors.count()
-        vectors.destroy()
-        assert (vectors.count(), state(vectors)) == (0, "idle")
-        vectors.add(IDS, of(IDS))
+            often_written.count()
+        often_written.destroy()
+        assert (often_written.count(), state(often_written)) == (0, "idle")
+        often_written.add(IDS, of(IDS))
     for one in IDS[::40]:
-        for found in (vectors.nearest(of([one])[0], 1), vectors.exact(of([one])[0], IDS, 1)):
+        for found in (often_written.nearest(of([one])[0], 1), often_written.exact(of([one])[0], IDS, 1)):
             assert found == [(one, pytest.approx(1, abs=1e-5))]
 
 
 def die_looking(folder: Path, report: Any) -> None:
-    prepare()
-
-    def die(*_: Any) -> bool:
+    def die(*_: Any) -> None:
         os.kill(os.getpid(), 11)
-        return True
 
-    vectors_module._are_sound = die
+    chromadb.PersistentClient = die  # as a damaged file does
     report.send("looks")
     Vectors(folder).count()
     report.send("lives")

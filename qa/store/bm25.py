@@ -11,27 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qa.store.database import WORDS_TOKENIZER, Connection
+from qa.store.limits import Limits
 from qa.words import FUNCTION_WORDS
+
+TITLE_WEIGHT = 0.5  # of a term in the title; in the text it is 1
 
 _UNSPACED = re.compile(
     r"([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])"
 )
 _TOKEN = re.compile(r"[^\W_][\w\u0300-\u036f]*")  # combining marks belong to their letter
-
-
-@dataclass(frozen=True, slots=True)
-class SearchLimits:
-    """Which terms of a question are searched for. Each chunk in which one of them stands is scored."""
-
-    common_share: float = 0.05  # a term in a larger share of the chunks is too frequent to search for, …
-    common_chunks: int = 2000  # … if it stands in more than this many chunks
-    rare_terms: int = 3  # so many of the rarest terms are kept when all terms of a question are frequent
-    max_terms: int = 64  # the rarest are searched for, …
-    max_matches: int = 20_000  # … as long as they stand in about so many chunks together
-    title_weight: float = 0.5  # of a term in the title; in the text it is 1
-
-
-SEARCH_LIMITS = SearchLimits()
 
 
 @dataclass(slots=True)
@@ -46,7 +34,7 @@ class _Counts:
 class WordIndex:
     """Searches the tables `words` and `terms` of one store. Safe to share between threads."""
 
-    def __init__(self, limits: SearchLimits) -> None:
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._local = threading.local()
         self._counts = _Counts((-1, b""))
@@ -63,7 +51,7 @@ class WordIndex:
             return []
         contents, values = active
         rows = db.execute(
-            f"SELECT chunks.chunk, -bm25(words, 1.0, {self._limits.title_weight}) AS score FROM words"
+            f"SELECT chunks.chunk, -bm25(words, 1.0, {TITLE_WEIGHT}) AS score FROM words"
             " JOIN chunks ON chunks.id = words.rowid"
             f" WHERE words MATCH ? AND chunks.content IN ({contents}) ORDER BY score DESC, chunks.id LIMIT ?",
             (query, *values, limit),

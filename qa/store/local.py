@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from qa.documents import File
-from qa.errors import StoreError
-from qa.schema import Chunk, Document, DocumentInfo, Sentence, Skipped
+from qa.embed import passage_text
+from qa.errors import StoreDamaged, StoreError
+from qa.schema import Chunk, Document, Sentence
 from qa.store import surroundings
-from qa.store.bm25 import SEARCH_LIMITS, SearchLimits, WordIndex, add_words, delete_words, words_of
-from qa.store.database import Database
+from qa.store.bm25 import WordIndex, add_words, delete_words, words_of
 from qa.store.disk import damaged
 from qa.store.integrity import (
     FACTS,
@@ -31,9 +31,8 @@ from qa.store.integrity import (
     document_seal,
     seal,
 )
-from qa.text import text_sha256
-
-CACHED_CHARS = 50_000_000
+from qa.store.limits import LIMITS, Limits
+from qa.store.records import Records, advance, note_reading, signature_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,88 +52,18 @@ class Passage:
     sentences: tuple[Sentence, ...]  # all that overlap it; only an over-long sentence reaches beyond it
 
 
-class Library(Database):
+class Library(Records):
     """One store's SQLite file. Safe to share between threads; one process writes (see `qa.store.place`)."""
 
-    def __init__(self, path: Path, limits: SearchLimits = SEARCH_LIMITS, *, cached_chars: int = CACHED_CHARS) -> None:
+    def __init__(self, path: Path, limits: Limits = LIMITS) -> None:
         super().__init__(path)
         self._words = WordIndex(limits)
         self._texts: OrderedDict[int, str] = OrderedDict()
-        self._max_cached_chars = cached_chars
+        self._max_cached_chars = limits.cached_chars
         self._cached_chars = 0
         self._caching = threading.Lock()
-        self._fingerprint = (-1, "")  # generation, and what was the fingerprint then
 
     # -- what the store is ---------------------------------------------------------------------
-
-    def meta(self, name: str) -> str | None:
-        """A named fact about the store: `fingerprint`, `folder`, `generation`."""
-        with self.read() as db:
-            row = db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
-
-    def set_meta(self, name: str, value: str) -> None:
-        with self.write() as db:
-            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
-
-    def generation(self) -> int:
-        """A number that grows with every change that can affect an answer."""
-        with self.read():
-            return int(self.meta("generation") or 0)
-
-    def documents(self) -> list[DocumentInfo]:
-        """All documents in order of path."""
-        with self.read() as db:
-            rows = db.execute(
-                "SELECT d.path, c.title, c.date, c.pages, c.sha256, d.bytes, c.encoding,"
-                " (SELECT count(*) FROM chunks WHERE content = c.id) AS chunks"
-                " FROM documents d JOIN contents c ON c.id = d.content ORDER BY d.path"
-            ).fetchall()
-            return [DocumentInfo(**dict(row)) for row in rows]
-
-    def partly_read(self) -> list[Skipped]:
-        """The documents that were read only in part, and what is missing."""
-        with self.read() as db:
-            rows = db.execute(
-                "SELECT d.path, c.left_out FROM documents d JOIN contents c ON c.id = d.content"
-                " WHERE c.left_out IS NOT NULL"
-            ).fetchall()
-            return [Skipped(path=row[0], reason=row[1]) for row in rows]
-
-    def signatures(self) -> dict[str, tuple[int, int, int]]:
-        """Path → (bytes, mtime in ns, inode) as of indexing."""
-        with self.read() as db:
-            rows = db.execute("SELECT path, bytes, mtime_ns, inode FROM documents").fetchall()
-            return {row[0]: (row[1], int(row[2]), int(row[3])) for row in rows}
-
-    def known(self, paths: Sequence[str]) -> dict[str, tuple[str, tuple[int, int, int]]]:
-        """Path → (sha256 of its text, signature) for those of the paths that are indexed."""
-        with self.read() as db:
-            rows = db.execute(
-                "SELECT d.path, c.sha256, d.bytes, d.mtime_ns, d.inode, c.key, d.seal FROM documents d"
-                " JOIN contents c ON c.id = d.content WHERE d.path IN (SELECT value FROM json_each(?))",
-                (json.dumps(list(paths)),),
-            ).fetchall()
-            check_document_seals(rows, self.path)
-            return {row[0]: (row[1], (row[2], int(row[3]), int(row[4]))) for row in rows}
-
-    def fingerprint(self) -> str:
-        """Identifies what the store holds: equal for equal documents, weights and boundaries."""
-        with self.read() as db:
-            generation = self.generation()
-            if self._fingerprint[0] != generation:
-                rows = db.execute(
-                    "SELECT d.path, c.key FROM documents d JOIN contents c ON c.id = d.content ORDER BY d.path"
-                )
-                facts = json.dumps([self.meta("fingerprint"), *map(list, rows)])
-                self._fingerprint = (generation, text_sha256(facts))
-            return self._fingerprint[1]
-
-    def skipped(self) -> list[Skipped]:
-        """The files that the last run left out, and why."""
-        with self.read() as db:
-            rows = db.execute("SELECT path, reason FROM skipped ORDER BY path").fetchall()
-            return [Skipped(path=row[0], reason=row[1]) for row in rows]
 
     def count_chunks(self, documents: Sequence[str] | None = None, *, most: int | None = None) -> int:
         """How many chunks a question may be answered from. With a filter, counting stops at `most`."""
@@ -307,6 +236,23 @@ class Library(Database):
             db.execute("DELETE FROM doomed WHERE chunk IN (SELECT chunk FROM chunks WHERE content = ?)", (content,))
         return content
 
+    def embedded_texts(self, path: str) -> dict[str, str]:
+        """Text that was embedded → chunk id, of the content that this document has now."""
+        with self.read() as db:
+            row = db.execute(
+                "SELECT id, title FROM contents WHERE id = (SELECT content FROM documents WHERE path = ?)", (path,)
+            ).fetchone()
+            if row is None:
+                return {}
+            try:
+                text = self._stored_text(row["id"])
+            except StoreDamaged:  # it will be replaced; its vectors are not used again
+                return {}
+            return {
+                passage_text(row["title"], text[chunk.start : chunk.end]): chunk.id
+                for chunk in self.chunks_of(row["id"])
+            }
+
     def chunks_of(self, content: int) -> list[Chunk]:
         """The chunks of a content, published or not, in order."""
         with self.read() as db:
@@ -316,39 +262,17 @@ class Library(Database):
     def publish(self, content: int, file: File) -> None:
         """Publish the content and make `file` refer to it. All vectors of the content must be written before."""
         with self.write() as db:
-            row = db.execute("SELECT key, text, title, published FROM contents WHERE id = ?", (content,)).fetchone()
+            row = db.execute(
+                "SELECT key, sha256, text, title, published FROM contents WHERE id = ?", (content,)
+            ).fetchone()
             if not row["published"]:
                 add_words(db, words_of(db, content, row["text"], row["title"]))
                 db.execute("UPDATE contents SET published = 1 WHERE id = ?", (content,))
-            values = (file.name, content, *_signature(file), document_seal(file.name, row["key"]))
+            note_reading(db, file, row["sha256"])
+            values = (file.name, content, *signature_values(file), document_seal(file.name, row["key"]))
             db.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?)", values)
             db.execute("DELETE FROM skipped WHERE path = ?", (file.name,))
-            _advance(db)
-
-    def resign(self, file: File, content: int) -> bool:
-        """Record the new signature of an unchanged file; False when the file does not have this content."""
-        with self.write() as db:
-            update = "UPDATE documents SET bytes = ?, mtime_ns = ?, inode = ? WHERE path = ? AND content = ?"
-            return db.execute(update, (*_signature(file), file.name, content)).rowcount > 0
-
-    def distrust_signatures(self) -> None:
-        """Mark every file as changed, so that the next run reads and hashes all of them."""
-        with self.write() as db:
-            db.execute("UPDATE documents SET mtime_ns = '-1'")
-
-    def drop(self, paths: Iterable[str]) -> None:
-        """Delete the records of these documents, so that they are not cited any more."""
-        with self.write() as db:
-            if db.executemany("DELETE FROM documents WHERE path = ?", [(path,) for path in paths]).rowcount > 0:
-                _advance(db)
-
-    def set_skipped(self, skipped: Iterable[Skipped]) -> None:
-        """Replace the list of the files that are left out."""
-        with self.write() as db:
-            db.execute("DELETE FROM skipped")
-            db.executemany(
-                "INSERT OR REPLACE INTO skipped VALUES (?, ?)", [(item.path, item.reason) for item in skipped]
-            )
+            advance(db)
 
     def purge(self) -> list[str]:
         """Delete contents that no document refers to; returns the chunk ids whose vectors must be deleted."""
@@ -370,22 +294,10 @@ class Library(Database):
             db.executemany("DELETE FROM doomed WHERE chunk = ?", ((chunk,) for chunk in chunks))
 
 
-def _signature(file: File) -> tuple[int, str, str]:
-    size, mtime_ns, inode = file.signature
-    return size, str(mtime_ns), str(inode)
-
-
 def _active(documents: Sequence[str] | None) -> tuple[str, tuple[Any, ...]]:
     """SQL for the ids of the contents a question may use, and its values."""
     if documents is None:
         return "SELECT content FROM documents", ()
     return "SELECT content FROM documents WHERE path IN (SELECT value FROM json_each(?))", (
         json.dumps(list(documents)),
-    )
-
-
-def _advance(db: sqlite3.Connection) -> None:
-    db.execute(
-        "INSERT INTO meta VALUES ('generation', '1')"
-        " ON CONFLICT(name) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)"
     )

@@ -1,19 +1,16 @@
 """A store on disk: what belongs to its folder, who may write there, and how it is made, opened and erased."""
 
-import hashlib
 import logging
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock
 
-from qa import chunks, embed
-from qa.errors import StoreError
-from qa.store.database import VERSION as LIBRARY_VERSION
+from qa.errors import StoreDamaged, StoreError
 from qa.store.disk import disk_error
 from qa.store.layout import (
     HELD,
@@ -25,9 +22,12 @@ from qa.store.layout import (
     make_private,
     raise_unless_store,
 )
+from qa.store.limits import LIMITS, Limits
 from qa.store.local import Library
 from qa.store.locks import held, hold
 from qa.store.vectors import Vectors
+from qa.store.versions import Versions
+from qa.text import shorten
 
 log = logging.getLogger(__name__)
 
@@ -36,20 +36,39 @@ HELD_WAIT_S = 5.0  # for others that begin to serve the store at the same time, 
 
 
 class Store:
-    """A store on disk: `library.sqlite`, the vectors, two locks; mode 0700. `afresh` throws away what is there."""
+    """A store on disk: `library.sqlite`, the vectors, two locks; mode 0700.
 
-    def __init__(self, path: Path, docs: Path, *, afresh: bool = False) -> None:
+    `afresh` throws away what is there, but for uploads and conversations. `embedder` is the identity of the embedder,
+    by default the packaged one's. Raises StoreError where the store was made with another embedder.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        docs: Path,
+        *,
+        afresh: bool = False,
+        embedder: str | None = None,
+        versions: Versions | None = None,
+        limits: Limits = LIMITS,
+    ) -> None:
         self.path = path
         self.docs = docs
+        self.limits = limits
         self.uploads = path / "uploads"
         raise_unless_store(path, docs)
         make_private(path)
         self._lock = FileLock(path / "writer.lock")
-        self.vectors = Vectors(path / "vectors")
-        if afresh or _known_fingerprint(path) != fingerprint():
+        self.vectors = Vectors(path / "vectors", limits)
+        versions = versions or Versions()
+        self.versions = versions if embedder is None else replace(versions, embedder=embedder)
+        with suppress(*[StoreDamaged] * afresh):
+            usable = self._is_usable()
+        if afresh or not usable:
             with self.writing(wait_s=FIRST_RUN_WAIT_S):
-                self._start_over(afresh)
-        self.library = Library(path / LIBRARY)
+                if afresh or not (self._is_usable() or self._upgraded()):
+                    self._start_over()
+        self.library = Library(path / LIBRARY, limits)
 
     @contextmanager
     def writing(self, *, wait_s: float = 0) -> Iterator[None]:
@@ -70,30 +89,42 @@ class Store:
         uploaded = self.uploads / name.removeprefix(UPLOADS)
         return uploaded if name.startswith(UPLOADS) and uploaded.is_file() else self.docs.resolve() / name
 
-    def _start_over(self, afresh: bool) -> None:
-        known = None if afresh else _known_fingerprint(self.path)
-        if known == fingerprint():
-            return  # another process was faster
-        if known:
-            log.warning("The store was written by another version; it is rebuilt from the folder.")
+    def _is_usable(self) -> bool:
+        """Whether the library has the tables of this version; raises StoreError where it is another embedder's."""
+        facts = _facts(self.path)
+        known = Versions.of(facts)
+        if known and self.versions.is_of_another_embedder(known):
+            raise StoreError(
+                f"{self.path} was made with another embedder ({shorten(known.embedder, 60)}); pass another --store,"
+                " or erase this one with `qa forget`."
+            )
+        return known is not None and "fingerprint" not in facts and known.tables == self.versions.tables
+
+    def _upgraded(self) -> bool:
+        """Upgrade the tables of an earlier version; False where that is not possible."""
+        known = Versions.of(_facts(self.path))
+        if known is None:
+            return False
+        library = Library(self.path / LIBRARY)
+        try:
+            return library.upgrade(known.rows(), self.versions.tables)
+        finally:
+            library.close()
+
+    def _start_over(self) -> None:
+        if _facts(self.path).keys() & {"tables", "fingerprint"}:
+            log.warning("The store is rebuilt from the folder. Uploads and conversations are kept.")
         for name in LIBRARY_NAMES:
             (self.path / name).unlink(missing_ok=True)
         self.vectors.destroy()
         fresh = Library(self.path / LIBRARY)
-        fresh.set_meta("folder", folder_name(self.docs))
-        fresh.set_meta("fingerprint", fingerprint())  # last: what has one is whole
+        fresh.set_facts({"folder": folder_name(self.docs), **self.versions.rows()})  # last: what has them is whole
         fresh.close()
 
     def close(self) -> None:
         """Release all files."""
         self.vectors.close()
         self.library.close()
-
-
-def fingerprint() -> str:
-    """What a store's vectors and intervals depend on; stores of different fingerprints are never mixed."""
-    parts = (LIBRARY_VERSION, chunks.VERSION, embed.VERSION, embed.file_sha256(embed.MODEL / "model.onnx"))
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +204,12 @@ def _erasable(path: Path) -> Iterator[Path | None]:
         yield place
 
 
-def _known_fingerprint(path: Path) -> str | None:
-    """The fingerprint of the library in this folder; None where there is no library, "" for a half-made one."""
+def _facts(path: Path) -> dict[str, str]:
+    """The facts of the library in this folder; none where there is no library, or only a half-made one."""
     if not (path / LIBRARY).exists():
-        return None
-    known = Library(path / LIBRARY)
+        return {}
+    library = Library(path / LIBRARY)
     try:
-        return known.meta("fingerprint") or ""
+        return library.facts()
     finally:
-        known.close()
+        library.close()

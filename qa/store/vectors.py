@@ -28,6 +28,7 @@ from pydantic_settings import BaseSettings
 
 from qa.errors import StoreDamaged, StoreError
 from qa.store.disk import disk_error
+from qa.store.limits import LIMITS, Limits
 from qa.store.locks import POLL_S, hold
 
 
@@ -53,9 +54,6 @@ with _settings_as_given():  # only around these imports: the importing program m
 
     SETTINGS = Settings(anonymized_telemetry=False)
 
-BATCH = 1000  # ids or vectors a call
-HNSW: dict[str, Any] = {"space": "cosine"}
-TURN_WAIT_S = 60.0
 PROBES = 16  # vectors that are searched for to test the index, …
 REACH = 500  # … each among so many neighbours (in a large index a search for fewer may miss it); …
 SHARE_FOUND = 1 / 8  # … at least this share of them must be found
@@ -70,8 +68,9 @@ T = TypeVar("T")
 class Vectors:
     """The vectors of one store. Calls from several threads and processes take turns; each sees all earlier writes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, limits: Limits = LIMITS) -> None:
         self.folder = folder
+        self._limits = limits
         self._lock = threading.RLock()
         self._turns = FileLock(folder.with_name("vectors.lock"), thread_local=False)
         self._state = folder.with_name("vectors.state")
@@ -90,17 +89,18 @@ class Vectors:
 
     def add(self, ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Write vectors [len(ids), dimensions]; existing vectors of these ids are replaced."""
-        for first in range(0, len(ids), BATCH):
-            self._call(_add, ids[first : first + BATCH], vectors[first : first + BATCH], writes=True)
+        size = self._limits.vector_batch
+        for first in range(0, len(ids), size):
+            self._call(_add, ids[first : first + size], vectors[first : first + size], writes=True)
 
     def delete(self, ids: Sequence[str]) -> None:
         """Delete the vectors of these ids; unknown ids are ignored."""
-        for some in _batches(ids):
+        for some in _batches(ids, self._limits.vector_batch):
             self._call(_delete, some, writes=True)
 
     def missing(self, ids: Sequence[str]) -> list[str]:
         """The ids that have no vector, in order."""
-        there = {known for some in _batches(ids) for known in self._call(_ids, some)}
+        there = {known for some in _batches(ids, self._limits.vector_batch) for known in self._call(_ids, some)}
         return [chunk for chunk in ids if chunk not in there]
 
     def all_ids(self) -> list[str]:
@@ -118,16 +118,23 @@ class Vectors:
     def exact(self, vector: NDArray[np.float32], ids: Sequence[str], limit: int) -> list[tuple[str, float]]:
         """(id, cosine) of the nearest among these ids, nearest first; every one of them is scored."""
         scored: list[tuple[str, float]] = []
-        for some in _batches(ids):
+        for some in _batches(ids, self._limits.vector_batch):
             there, vectors = self._call(_get, some)
             if there:
                 scored += zip(there, (vectors @ vector).tolist(), strict=True)
         return sorted(scored, key=lambda pair: (-pair[1], pair[0]))[:limit]
 
+    def get(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Id → vector, of those that are there."""
+        found: dict[str, NDArray[np.float32]] = {}
+        for some in _batches(ids, self._limits.vector_batch):
+            found.update(zip(*self._call(_get, some), strict=True))
+        return found
+
     def are_sound(self, ids: Sequence[str] | None = None) -> bool:
         """Whether the vectors of these ids (None: all) are undamaged and can be found through the index."""
         try:
-            return self._call(_are_sound, ids)
+            return self._call(_are_sound, ids, self._limits.vector_batch)
         except StoreDamaged:
             return False
 
@@ -173,7 +180,7 @@ class Vectors:
         self._write_state(count, TORN)  # if the check crashes this process too, it is not repeated
         self.close()
         try:
-            return IDLE if self._attempt(_are_sound, None) else TORN
+            return IDLE if self._attempt(_are_sound, None, self._limits.vector_batch) else TORN
         except StoreDamaged:
             return TORN
         except StoreError:  # a full disk says nothing about the vectors
@@ -183,7 +190,7 @@ class Vectors:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         busy = f"another process does not let go of {self.folder}; end it, or wait and try again."
-        with self._lock, hold(self._turns, wait_s=TURN_WAIT_S, busy=busy):
+        with self._lock, hold(self._turns, wait_s=self._limits.turn_wait_s, busy=busy):
             try:
                 yield
             except OSError as error:
@@ -229,7 +236,7 @@ class Vectors:
             path = str(self.folder) + "/." * self._spelling
             self._client = chromadb.PersistentClient(path, SETTINGS.model_copy())
             collection = self._client.get_or_create_collection(
-                "chunks", embedding_function=None, configuration={"hnsw": HNSW}
+                "chunks", embedding_function=None, configuration={"hnsw": {"space": "cosine", **self._limits.hnsw}}
             )
             self._store = ChromaVectorStore(chroma_collection=collection)
         return self._store
@@ -267,14 +274,14 @@ def _nearest(store: ChromaVectorStore, vector: NDArray[np.float32], limit: int) 
     return [(chunk, 1 + math.log(similarity)) for chunk, similarity in pairs]
 
 
-def _are_sound(store: ChromaVectorStore, ids: Sequence[str] | None) -> bool:
+def _are_sound(store: ChromaVectorStore, ids: Sequence[str] | None, size: int) -> bool:
     """See `Vectors.are_sound`. A search in a damaged index misses nearly all vectors.
 
     A search in an undamaged one misses more the larger it is (within REACH, half of a million noisy vectors); that is
     no reason to rebuild it.
     """
     there: list[str] = []
-    for some in _batches(_ids(store, None) if ids is None else ids):
+    for some in _batches(_ids(store, None) if ids is None else ids, size):
         found, vectors = _get(store, some)
         with np.errstate(all="ignore"):
             if found and not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3):
@@ -288,6 +295,6 @@ def _are_sound(store: ChromaVectorStore, ids: Sequence[str] | None) -> bool:
     return SHARE_FOUND * len(probes) <= found_again
 
 
-def _batches(ids: Sequence[str]) -> Iterator[list[str]]:
-    for first in range(0, len(ids), BATCH):
-        yield list(ids[first : first + BATCH])
+def _batches(ids: Sequence[str], size: int) -> Iterator[list[str]]:
+    for first in range(0, len(ids), size):
+        yield list(ids[first : first + size])
