@@ -11,9 +11,11 @@ from typing import Any
 
 import click
 
-from eval import answerers, outputs, record, report, stress
-from eval.record import Baseline, Record, Result, Verdict
-from eval.run import Exam, load_exam, make_record, run_exam
+from eval import outputs
+from eval.exams import answerers, record, report
+from eval.exams.record import Baseline, Record, Result, Verdict
+from eval.exams.run import Exam, load_exam, make_record, run_exam
+from eval.load import stress
 from qa.config import PACKAGED_SEEDS, default_docs, from_environment
 from qa.errors import QAError
 
@@ -128,8 +130,8 @@ def benchmark(
     corpus.jsonl, queries.jsonl and qrels/test.tsv; ownwords is ownwords-documents.jsonl.gz and
     ownwords-questions.jsonl.gz, of which the split dev is asked, with --given each document alone.
     """
-    from eval import benchmark as public
-    from eval.recall import recall
+    from eval.benchmarks import benchmark as public
+    from eval.benchmarks.recall import recall
     from qa.reader.reader import load_calibration
 
     if plot:
@@ -178,10 +180,10 @@ def speed(
 ) -> None:
     """Time, memory and disk beside their floors, and beside plain LlamaIndex and Chroma.
 
-    PLAIN is made by `python -m qa.models.export_embedder SOURCE_DIR --chroma --out PLAIN`.
+    PLAIN is made by `python -m eval.training.export_embedder SOURCE_DIR --chroma --out PLAIN`.
     """
-    from eval import benchmark as public
-    from eval import speed as measure
+    from eval.benchmarks import benchmark as public
+    from eval.load import speed as measure
 
     with tempfile.TemporaryDirectory() as scratch:
         asked: Sequence[str] = question

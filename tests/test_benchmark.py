@@ -12,10 +12,11 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from pydantic import Field
 
-from eval import benchmark, plain
 from eval.__main__ import main
-from eval.benchmark import Asked, Question
-from eval.cascade import Cascade
+from eval.benchmarks import benchmark
+from eval.benchmarks.benchmark import Asked, Question
+from eval.benchmarks.cascade import Cascade
+from eval.load import plain
 from qa.config import Config
 from qa.errors import QAError
 from qa.schema import Verdict

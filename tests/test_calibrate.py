@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from eval.benchmark import Asked, Question
-from eval.calibrate import balanced, calibrated, cautious, steady_threshold, threshold_of, write
+from eval.benchmarks.benchmark import Asked, Question
+from eval.training.calibrate import balanced, calibrated, cautious, steady_threshold, threshold_of, write
 from qa.decide import Calibration
 from qa.reader.reader import FILES, MODEL, load_calibration
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from eval import benchmark, recall
-from eval.benchmark import by_kind
-from eval.ownwords import ELSEWHERE_KIND, load
+from eval.benchmarks import benchmark, recall
+from eval.benchmarks.benchmark import by_kind
+from eval.benchmarks.ownwords import ELSEWHERE_KIND, load
 from qa.config import Config
 
 TEXT = "The gate is open from six.\n\nThe guard is called Mira. Dogs stay outside.\n"

@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eval.training import chat, data, forms
+from eval.training import made_tables as tables
+from eval.training.data import BLOCK, QUOTAS, Example, block, make, pool_of
+from eval.training.pairs import REPEATS, Corpus, Pair, cut, find_spans, is_dev, load
 from qa.chunks import split_document, split_sentences
 from qa.documents import list_files, read_document
 from qa.embed import MODEL, TITLE_TOKENS, open_tokenizer, token_ends
-from qa.reader import chat, data, forms, tables
-from qa.reader.data import BLOCK, QUOTAS, Example, block, make, pool_of
 from qa.reader.encode import HEADER, PASSAGE, QUESTION_TOKENS, WINDOW_TOKENS, Encoder, best_span, characters, token_span
-from qa.reader.pairs import REPEATS, Corpus, Pair, cut, find_spans, is_dev, load
 from qa.words import numbers, words, years
 
 TOWNS = "Aldburg Bexmoor Carwick Dunfell Eastholm Farleigh Gorsley Hartmere Inverlow Jarnwick Kelmarsh Lowbeck".split()

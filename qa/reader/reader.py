@@ -137,7 +137,8 @@ def load_calibration(folder: Path = MODEL) -> dict[str, float]:
     """`slope` and `intercept`, which turn the reader's logit into the probability that the quote answers (Platt 1999).
 
     And the `threshold`: the probability from which on the documents count as covering the question. It is where
-    balanced accuracy (answerable questions answered right, the others refused) is highest: `python -m eval.calibrate`.
+    balanced accuracy (answerable questions answered right, the others refused) is highest.
+    `python -m eval.training.calibrate` fits all three.
     """
     file_sha256(folder / "calibration.json")
     fitted = json.loads((folder / "calibration.json").read_text("utf-8"))

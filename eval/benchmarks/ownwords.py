@@ -1,0 +1,103 @@
+"""The benchmark `ownwords`: documents with questions in the words of people who ask, and questions that none answers.
+
+PATH holds `ownwords-documents.jsonl.gz` (id, group, name, split, text) and `ownwords-questions.jsonl.gz` (id,
+document, split, kind, answerable, question, gold: quote, start, end, part). Only the split `dev` is asked.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from eval.benchmarks.questions import Question, lines
+from eval.metrics import Interval
+from qa.documents import File, read_document, signature
+
+ELSEWHERE = 0.2  # of the answered questions are also put to another document of the same group, which answers none
+ELSEWHERE_KIND = "elsewhere"
+
+
+def load(source: Path, docs: Path, *, whole_articles: bool, split: str = "dev", seed: int = 1) -> list[Question]:
+    """Write the split's documents to `docs`; the questions about them, by document, halves by document in turn.
+
+    A question that has few words in common with its document may be answerable or not. So that this alone does not
+    tell them apart, where a document is given (not `whole_articles`) a share of the answerable ones is put to another
+    document of the group and half as well.
+    """
+    documents = {one["id"]: one for one in lines(source / "ownwords-documents.jsonl.gz") if one["split"] == split}
+    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in lines(source / "ownwords-questions.jsonl.gz"):
+        if row["document"] in documents:
+            rows[row["document"]].append(row)
+    halves = {key: 1 + number % 2 for number, key in enumerate(sorted(documents))}
+    alike: dict[tuple[str, int], list[str]] = defaultdict(list)  # of a group, and of one half: halves share nothing
+    for key, half in halves.items():
+        alike[documents[key]["group"], half].append(key)
+    questions = []
+    for key, half in halves.items():
+        document = documents[key]
+        (docs / document["name"]).write_bytes(document["text"].encode("utf-8"))
+        places = _Places(docs / document["name"], document["text"])
+        questions += [_question(row, document["name"], places, half) for row in rows[key]]
+        others = [one for one in alike[document["group"], half] if one != key]
+        if not whole_articles and others:
+            chosen = [row for row in rows[key] if row["answerable"] and _draw(row["id"], seed).random() < ELSEWHERE]
+            questions += [
+                _elsewhere(row, documents[_draw(row["id"], seed).choice(others)]["name"], half) for row in chosen
+            ]
+    return questions
+
+
+def _draw(key: str, seed: int) -> Random:
+    return Random(f"{seed}:{key}")  # noqa: S311  # a sample, not a secret
+
+
+def _question(row: dict[str, Any], name: str, places: "_Places", half: int) -> Question:
+    parts: dict[int, list[Interval]] = defaultdict(list)
+    for gold in row["gold"]:
+        start, end = places.of(gold["start"], gold["end"])
+        parts[gold["part"] if row["kind"] == "M" else 0].append((name, start, end))
+    return Question(
+        id=row["id"],
+        text=row["question"],
+        answerable=row["answerable"],
+        document=name,
+        parts=tuple(tuple(parts[part]) for part in sorted(parts)),
+        answers=tuple(gold["answer"] for gold in row["gold"] if gold.get("answer")),
+        half=half,
+        kind=row["kind"],
+        every=row["kind"] == "M",
+    )
+
+
+def _elsewhere(row: dict[str, Any], name: str, half: int) -> Question:
+    return Question(f"{row['id']}@{name}", row["question"], False, name, (), (), half, ELSEWHERE_KIND)
+
+
+class _Places:
+    """Places in a file → places in the text that is extracted from it, which a table in CSV is not."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        read = read_document(File(path, path.name, signature(path.stat())), max_file_mb=50)
+        self._rows: Sequence[tuple[int, int]] = ()
+        if read.text != text:
+            self._rows = [(block.start, block.end) for block in read.blocks]
+            self._lines = _filled_lines(text)
+
+    def of(self, start: int, end: int) -> tuple[int, int]:
+        """The interval itself; in a table, its row."""
+        if not self._rows:
+            return start, end
+        row = sum(1 for begins in self._lines if begins <= start) - 1
+        return self._rows[min(row, len(self._rows) - 1)]
+
+
+def _filled_lines(text: str) -> list[int]:
+    """Where each line that holds anything begins."""
+    begins, at = [], 0
+    for line in text.splitlines(keepends=True):
+        if line.strip():
+            begins.append(at)
+        at += len(line)
+    return begins

@@ -1,0 +1,46 @@
+"""How often a passage that answers is among the first that search finds: by words, by meaning, and fused."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from eval import metrics
+from eval.benchmarks.benchmark import Show, touches
+from eval.benchmarks.questions import Question
+from qa.assistant import Assistant
+from qa.config import Config
+from qa.store import Store
+
+ALL = "all"
+
+
+def recall(
+    questions: Sequence[Question], scratch: Path, config: Config, *, given: bool, show: Show
+) -> dict[str, dict[str, float | None]]:
+    """Kind → the share (0–1) of its answerable questions with a place of each part among the first passages, by way.
+
+    `scratch` holds the folder `docs` of the questions; as many passages count as the product reads. `given`: only the
+    question's own document is searched. The question is searched for as it stands; the product parts one that asks
+    two things.
+    """
+    found: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    with closing(Assistant(Store(scratch / "store", scratch / "docs"), config)) as assistant:
+        assistant.refresh()
+        answerable = [one for one in questions if one.parts]
+        for number, question in enumerate(answerable, 1):
+            documents = [question.document] if given and question.document else None
+            fused = assistant.retriever(documents)
+            for way, retriever in (("words", fused.keyword), ("meaning", fused.dense), ("fused", fused)):
+                hits = [
+                    (hit.node.metadata["document"], hit.node.start_char_idx, hit.node.end_char_idx)  # type: ignore[attr-defined]
+                    for hit in retriever.retrieve(question.text)[: config.read_hits]
+                ]
+                is_found = all(any(touches(hit, place) for hit in hits for place in part) for part in question.parts)
+                for kind in (question.kind, ALL):
+                    found[kind][way].append(is_found)
+            show(number, len(answerable))
+    return {
+        kind: {"questions": len(ways["fused"]), **{way: metrics.mean(some) for way, some in ways.items()}}
+        for kind, ways in sorted(found.items())
+    }

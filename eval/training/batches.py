@@ -1,0 +1,35 @@
+"""Training examples → padded tensors. For training only."""
+
+import numpy as np
+import torch
+
+from eval.training.data import Example
+from qa.reader.encode import Encoded, Encoder, token_span
+
+BATCH = 32
+PAD_TO = 16  # each new shape costs the CPU library a compilation, once
+
+
+def encode(encoder: Encoder, example: Example) -> Encoded:
+    return encoder.encode(example.question, example.title, example.date, example.text, heading=example.heading)
+
+
+def collate(group: list[tuple[Example, Encoded]], padding: int) -> dict[str, torch.Tensor]:
+    """Tensors of the group, padded to a multiple of PAD_TO; start and end are 0 for no answer, -1 for unknown."""
+    width = -(-max(len(one.ids) for _, one in group) // PAD_TO) * PAD_TO
+    ids = np.full((len(group), width), padding, np.int64)
+    segments, mask = np.zeros_like(ids), np.zeros_like(ids)
+    places = np.zeros((len(group), 2), np.int64)
+    for row, (example, one) in enumerate(group):
+        ids[row, : len(one.ids)], segments[row, : len(one.ids)], mask[row, : len(one.ids)] = one.ids, one.segments, 1
+        if example.answerable:
+            places[row] = (example.span and token_span(one, *example.span)) or (-1, -1)
+    return {
+        "input_ids": torch.from_numpy(ids),
+        "attention_mask": torch.from_numpy(mask),
+        "segments": torch.from_numpy(segments),
+        "start": torch.from_numpy(places[:, 0].copy()),
+        "end": torch.from_numpy(places[:, 1].copy()),
+        "answerable": torch.tensor([float(example.answerable) for example, _ in group]),
+        "weight": torch.tensor([example.weight for example, _ in group]),
+    }
