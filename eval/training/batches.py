@@ -14,6 +14,14 @@ def encode(encoder: Encoder, example: Example) -> Encoded:
     return encoder.encode(example.question, example.title, example.date, example.text, heading=example.heading)
 
 
+def collate_groups(groups: list[list[tuple[Example, Encoded]]], padding: int) -> dict[str, torch.Tensor]:
+    """Tensors of all passages of several questions, with the number of each one's question and its place there."""
+    batch = collate([one for group in groups for one in group], padding)
+    batch["group"] = torch.tensor([number for number, group in enumerate(groups) for _ in group])
+    batch["place"] = torch.tensor([place for group in groups for place in range(len(group))])
+    return batch
+
+
 def collate(group: list[tuple[Example, Encoded]], padding: int) -> dict[str, torch.Tensor]:
     """Tensors of the group, padded to a multiple of PAD_TO; start and end are 0 for no answer, -1 for unknown."""
     width = -(-max(len(one.ids) for _, one in group) // PAD_TO) * PAD_TO
@@ -31,5 +39,6 @@ def collate(group: list[tuple[Example, Encoded]], padding: int) -> dict[str, tor
         "start": torch.from_numpy(places[:, 0].copy()),
         "end": torch.from_numpy(places[:, 1].copy()),
         "answerable": torch.tensor([float(example.answerable) for example, _ in group]),
+        "denies": torch.tensor([float(example.denies) for example, _ in group]),
         "weight": torch.tensor([example.weight for example, _ in group]),
     }

@@ -65,6 +65,7 @@ class Example:
     kind: str
     weight: float = 1.0
     heading: str = ""  # the path that the passage stands under
+    denies: bool = False  # what the question takes for granted
 
 
 def block(corpus: Corpus, number: int, *, seed: int, without: Collection[str] = ()) -> list[Example]:

@@ -42,6 +42,7 @@ from qa.embed import token_ends
 from qa.reader.encode import WINDOW_TOKENS, Encoder
 
 INPUTS, OUTPUTS = ("input_ids", "segments"), ("answerable", "start", "end")
+DENIES = "denies"  # a fourth output, of readers that were trained for it
 MAX_FILE_MB = 95
 SMOOTHING = 0.7  # of 0.5 to 0.9 the least difference from full precision, see the model card
 
@@ -108,9 +109,9 @@ class _Layer(torch.nn.Module):
 class Graph(torch.nn.Module):
     """What the exported graph computes: `Reader` without padding, with attention as one operator."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, *, outputs: Sequence[str] = OUTPUTS) -> None:
         super().__init__()
-        self.reader = reader
+        self.reader, self.outputs = reader, tuple(outputs)
         self.embeddings = reader.encoder.embeddings
         self.layers = torch.nn.ModuleList(_Layer(layer) for layer in reader.encoder.encoder.layer)
         if not reader.is_bert:
@@ -119,8 +120,8 @@ class Graph(torch.nn.Module):
             self.buckets: Tensor
             self.register_buffer("buckets", buckets)
 
-    def forward(self, input_ids: Tensor, segments: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Int64 [batch, tokens] each -> answerable [batch], start and end [batch, tokens], float32 logits."""
+    def forward(self, input_ids: Tensor, segments: Tensor) -> tuple[Tensor, ...]:
+        """Int64 [batch, tokens] each -> those of the reader's `Outputs` that `outputs` names."""
         tokens, bias = input_ids.shape[1], None
         if self.reader.is_bert:
             hidden = self.embeddings(input_ids=input_ids, token_type_ids=(segments > 0).long())
@@ -132,7 +133,8 @@ class Graph(torch.nn.Module):
             bias = table.permute(2, 0, 1).unsqueeze(0)
         for layer in self.layers:
             hidden = layer(hidden, bias)
-        return self.reader._outputs(hidden, segments)
+        found = self.reader._outputs(hidden, segments)
+        return tuple(getattr(found, name) for name in self.outputs)
 
 
 class _Scaled(torch.nn.Module):
@@ -192,13 +194,14 @@ def trace(model: Graph, path: Path) -> None:
     ids = torch.tensor([[0, 7596, 2092, 2, 2, 2, 2092, 7596, 2]] * 2)
     segments = torch.tensor([[0, 0, 0, 0, 0, 1, 2, 2, 1]] * 2)
     axes = {0: "batch", 1: "tokens"}
+    by_passage = [name for name in model.outputs if name not in ("start", "end")]
     torch.onnx.export(
         model,
         (ids, segments),
         str(path),
         input_names=list(INPUTS),
-        output_names=list(OUTPUTS),
-        dynamic_axes={**dict.fromkeys((*INPUTS, "start", "end"), axes), "answerable": {0: "batch"}},
+        output_names=list(model.outputs),
+        dynamic_axes={**dict.fromkeys((*INPUTS, "start", "end"), axes), **{one: {0: "batch"} for one in by_passage}},
         opset_version=OPSET,
         custom_opsets={"com.microsoft": 1},
         dynamo=False,  # the fusions below know this exporter's sub-graphs
@@ -259,7 +262,7 @@ def clean(model: onnx.ModelProto, name: str) -> None:
         node.doc_string = ""
         del node.metadata_props[:]
     for output in model.graph.output:
-        shape = ["batch"] if output.name == "answerable" else ["batch", "tokens"]
+        shape = ["batch", "tokens"] if output.name in ("start", "end") else ["batch"]
         output.CopyFrom(helper.make_tensor_value_info(output.name, onnx.TensorProto.FLOAT, shape))
 
 
@@ -293,16 +296,23 @@ def check_graph(model: Graph, path: Path, samples: Sequence[tuple[Tensor, Tensor
     apart = 0.0
     for ids, segments in samples:
         expected = [one.numpy() for one in model(ids, segments)]
-        got: Any = session.run(list(OUTPUTS), {"input_ids": ids.numpy(), "segments": segments.numpy()})
+        got: Any = session.run(list(model.outputs), {"input_ids": ids.numpy(), "segments": segments.numpy()})
         apart = max(apart, float(np.abs(expected[0] - got[0]).max()))
     return apart
 
 
 def export(
-    reader: Reader, tokenizer: Path, out: Path, *, samples: Sequence[tuple[Tensor, Tensor]], fp32: bool, name: str
+    reader: Reader,
+    tokenizer: Path,
+    out: Path,
+    *,
+    samples: Sequence[tuple[Tensor, Tensor]],
+    fp32: bool,
+    name: str,
+    outputs: Sequence[str] = OUTPUTS,
 ) -> float:
     """Write OUT_DIR's files; returns how far `answerable` is from torch's at most over the samples, in logits."""
-    model = Graph(reader.eval()).eval()
+    model = Graph(reader.eval(), outputs=outputs).eval()
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, torch.no_grad():
         if not fp32:
@@ -343,10 +353,14 @@ def main(weights: Path, difference: Path, out: Path, calibrate: Path, fp32: bool
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     reader = load_reader(weights)
-    put(reader, load_difference(difference, trained(reader)))
+    trained_weights = load_difference(difference, trained(reader))
+    put(reader, trained_weights)
+    outputs = (*OUTPUTS, DENIES) if f"{DENIES}.weight" in trained_weights else OUTPUTS
     samples = samples_of(calibrate, Encoder(Tokenizer.from_file(str(weights / "tokenizer.json"))))
     try:
-        apart = export(reader, weights / "tokenizer.json", out, samples=samples, fp32=fp32, name="reader")
+        apart = export(
+            reader, weights / "tokenizer.json", out, samples=samples, fp32=fp32, name="reader", outputs=outputs
+        )
     except ExportError as error:
         raise click.ClickException(str(error)) from None
     for path in sorted(out.iterdir()):

@@ -1,4 +1,4 @@
-"""The reader in torch: an encoder with three outputs, its loss, and weights kept as a difference. For training only."""
+"""The reader in torch: an encoder with four outputs, its loss, and weights kept as a difference. For training only."""
 
 # Without torch installed its Module is Any to mypy, and this file subclasses it.
 # mypy: disallow-subclassing-any=False
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -19,6 +19,17 @@ from transformers import AutoModel
 from qa.reader.encode import PASSAGE
 
 NEVER = -1e4  # a logit that no softmax gives any weight
+GROUP_SHARE = 0.5  # of the loss over a question's passages together, beside the loss of each passage
+DENIAL_SHARE, DENIAL_WEIGHT = 0.3, 8.0  # one passage in a hundred denies: each counts as much as eight that do not
+
+
+class Outputs(NamedTuple):
+    """Float32 logits of a batch."""
+
+    answerable: Tensor  # [batch]
+    start: Tensor  # [batch, tokens]; the first token stands for "not here"
+    end: Tensor  # [batch, tokens]
+    denies: Tensor  # [batch]: does the passage deny what the question takes for granted?
 
 
 class Reader(torch.nn.Module):
@@ -35,20 +46,23 @@ class Reader(torch.nn.Module):
         self.place = torch.nn.Linear(encoder.config.hidden_size, 2)
         self.vote = torch.nn.Linear(encoder.config.hidden_size, 1)
         self.margin = torch.nn.Linear(2, 1)
+        self.denies = torch.nn.Linear(encoder.config.hidden_size, 1)
         torch.nn.init.normal_(self.place.weight, std=0.02)
         torch.nn.init.normal_(self.vote.weight, std=0.02)
+        torch.nn.init.normal_(self.denies.weight, std=0.02)
         torch.nn.init.constant_(self.margin.weight, 0.1)
         for bias in (self.place.bias, self.vote.bias, self.margin.bias):
             torch.nn.init.zeros_(bias)
+        torch.nn.init.constant_(self.denies.bias, -4.0)  # few passages deny anything
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, segments: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Int64 [batch, tokens] each -> answerable [batch], start and end [batch, tokens], all float32 logits."""
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, segments: Tensor) -> Outputs:
+        """Int64 [batch, tokens] each -> the logits."""
         more = {"token_type_ids": (segments > 0).long()} if self.is_bert else {}
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **more)[0].float()
-        with torch.autocast("cpu", enabled=False):  # the three outputs keep all their digits
+        with torch.autocast(hidden.device.type, enabled=False):  # the outputs keep all their digits
             return self._outputs(hidden, segments)
 
-    def _outputs(self, hidden: Tensor, segments: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _outputs(self, hidden: Tensor, segments: Tensor) -> Outputs:
         start, end = self.place(hidden).unbind(-1)
         inside = segments == PASSAGE
         start_in, end_in = (logits.masked_fill(~inside, NEVER) for logits in (start, end))
@@ -56,7 +70,8 @@ class Reader(torch.nn.Module):
         answerable = (self.vote(hidden[:, 0]) + self.margin(margins)).squeeze(1)
         first = torch.zeros_like(inside)
         first[:, 0] = True
-        return answerable, torch.where(first, start, start_in), torch.where(first, end, end_in)
+        denies = self.denies(hidden[:, 0]).squeeze(1)
+        return Outputs(answerable, torch.where(first, start, start_in), torch.where(first, end, end_in), denies)
 
 
 def load_reader(folder: Path, *, every: int = 1) -> Reader:
@@ -81,16 +96,31 @@ def load_reader(folder: Path, *, every: int = 1) -> Reader:
     return Reader(encoder)
 
 
-def run(model: Reader, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """The model's three outputs, its inside in bf16."""
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        outputs: tuple[Tensor, Tensor, Tensor] = model(batch["input_ids"], batch["attention_mask"], batch["segments"])
+def run(model: Reader, batch: dict[str, Tensor]) -> Outputs:
+    """The model's outputs, its inside in bf16; the batch lies where the model does."""
+    with torch.autocast(batch["input_ids"].device.type, dtype=torch.bfloat16):
+        outputs: Outputs = model(batch["input_ids"], batch["attention_mask"], batch["segments"])
     return outputs
 
 
-def loss_of(outputs: tuple[Tensor, Tensor, Tensor], batch: dict[str, Tensor], *, smoothing: float) -> Tensor:
+def moved(batch: dict[str, Tensor], model: Reader) -> dict[str, Tensor]:
+    """The batch, where the model lies."""
+    device = model.vote.weight.device
+    return {name: tensor.to(device) for name, tensor in batch.items()}
+
+
+def loss_of(outputs: Outputs, batch: dict[str, Tensor], *, smoothing: float) -> Tensor:
+    """The loss by passage, by group of passages where the batch has groups, and of the denials."""
+    denied = functional.binary_cross_entropy_with_logits(
+        outputs.denies, batch["denies"], reduction="none", pos_weight=outputs.denies.new_tensor(DENIAL_WEIGHT)
+    )
+    loss = passage_loss(outputs, batch, smoothing=smoothing) + DENIAL_SHARE * (denied * batch["weight"]).mean()
+    return loss + GROUP_SHARE * group_loss(outputs.answerable, batch) if "group" in batch else loss
+
+
+def passage_loss(outputs: Outputs, batch: dict[str, Tensor], *, smoothing: float) -> Tensor:
     """Mean over the batch of weight · (answerability + start / 2 + end / 2); a span of unknown place counts nothing."""
-    answerable, start, end = outputs
+    answerable, start, end, _ = outputs
     target = batch["answerable"] * (1 - 2 * smoothing) + smoothing
     verdict = functional.binary_cross_entropy_with_logits(answerable, target, reduction="none")
     places = sum(
@@ -98,6 +128,23 @@ def loss_of(outputs: tuple[Tensor, Tensor, Tensor], batch: dict[str, Tensor], *,
         for logits, name in ((start, "start"), (end, "end"))
     )
     return ((verdict + places / 2) * batch["weight"]).mean()
+
+
+def group_loss(answerable: Tensor, batch: dict[str, Tensor]) -> Tensor:
+    """Cross-entropy over each question's passages and an empty place with logit 0, weighted mean over the questions.
+
+    The passage that answers must win; where none does, the empty place. `group` numbers the questions from 0,
+    `place` the passages of a question from 0; a question has at most one passage that answers.
+    """
+    group, place = batch["group"], batch["place"]
+    count, width = int(group.max()) + 1, int(place.max()) + 2
+    logits = answerable.new_full((count, width), NEVER)
+    logits[:, 0] = 0.0
+    logits = logits.index_put((group, place + 1), answerable)
+    target = torch.zeros(count, dtype=torch.long, device=group.device)
+    target.index_add_(0, group, (place + 1) * batch["answerable"].long())
+    weight = batch["weight"].new_zeros(count).scatter_reduce(0, group, batch["weight"], "amax")
+    return (functional.cross_entropy(logits, target, reduction="none") * weight).sum() / weight.sum()
 
 
 def trained(model: torch.nn.Module) -> dict[str, Tensor]:

@@ -45,9 +45,10 @@ def packaged_weights(folder: Path) -> dict[str, Tensor]:
     }
     products = {f"/{part}": _weight_of(nodes, f"/{part}/MatMul_output_0") for part in ("place",)}
     weights["place.weight"] = matrix(products["/place"])
-    for part in ("vote", "margin"):
+    for part in ("vote", "margin", "denies"):
         name = f"reader.{part}.weight"
-        weights[f"{part}.weight"] = value(name) if name in tensors else matrix(f"{name}_Transposed")
+        if part != "denies" or f"reader.{part}.bias" in tensors:  # an older reader does not say what a passage denies
+            weights[f"{part}.weight"] = value(name) if name in tensors else matrix(f"{name}_Transposed")
     weights.setdefault("margin.bias", weights["vote.bias"])  # equal, since both only ever act as their sum
     layers = sum(name.endswith(".together.shrink") for name in tensors)
     for number in range(layers):

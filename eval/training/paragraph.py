@@ -145,7 +145,7 @@ def torch_score(weights: Path, difference: Path, *, every: int, threads: int) ->
         examples = [Example(question, title, "", window, False, None, "") for window in windows]
         coded = [encoder.encode(question, title, "", window) for window in windows]
         with torch.inference_mode():
-            verdicts, starts, ends = run(model, collate(list(zip(examples, coded, strict=True)), encoder.padding))
+            verdicts, starts, ends, _ = run(model, collate(list(zip(examples, coded, strict=True)), encoder.padding))
         return [
             reading(float(verdicts[row]), starts[row].numpy(), ends[row].numpy(), window)
             for row, window in enumerate(coded)
