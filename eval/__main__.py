@@ -13,7 +13,7 @@ import click
 
 from eval import outputs
 from eval.exams import answerers, record, report
-from eval.exams.record import Baseline, Record, Result, Verdict
+from eval.exams.record import Baseline, CaseResult, CaseVerdict, Record
 from eval.exams.run import Exam, load_exam, make_record, run_exam
 from eval.load import stress
 from qa.config import PACKAGED_SEEDS, default_docs, from_environment
@@ -65,7 +65,7 @@ def run(
     loaded = _packaged() if exams else [load_exam(cases, docs or default_docs())]
     loaded = [_selected(exam, split, answerer) for exam in loaded]
     start = time.perf_counter()
-    results: list[Result] = []
+    results: list[CaseResult] = []
     facts: dict[str, dict[str, Any]] = {}
     open_ = answerers.open_answerer(answerer)
     for exam in loaded:
@@ -87,11 +87,11 @@ def run(
         )  # a line a case: diffs can be read
     if html_out:
         outputs.write(html_out, report.render(made))
-    failed = [f"{one.exam} {one.id}: {one.error}" for one in results if one.error]
+    failed = [f"{result.exam} {result.id}: {result.error}" for result in results if result.error]
     failed += [
-        f"{one.exam} {one.id}: not the slice it claims to be: {place}"
-        for one in results
-        for place in (one.judgement.inexact if one.judgement else ())
+        f"{result.exam} {result.id}: not the slice it claims to be: {place}"
+        for result in results
+        for place in (result.judgement.inexact if result.judgement else ())
     ]
     for line in failed:
         click.echo(line, err=True)
@@ -130,7 +130,8 @@ def benchmark(
     corpus.jsonl, queries.jsonl and qrels/test.tsv; ownwords is ownwords-documents.jsonl.gz and
     ownwords-questions.jsonl.gz, of which the split dev is asked, with --given each document alone.
     """
-    from eval.benchmarks import benchmark as public
+    from eval.benchmarks import benchmark as benchmarks
+    from eval.benchmarks import outcomes
     from eval.benchmarks.recall import recall
     from qa.reader.reader import load_calibration
 
@@ -143,21 +144,21 @@ def benchmark(
         asked: dict[str, Any] = {"given": given, "half": half, "sample": sample, "seed": seed}
         if only_recall:
             (folder / "docs").mkdir()
-            questions = public.load(name, path, folder / "docs", **asked)
+            questions = benchmarks.load(name, path, folder / "docs", **asked)
             _print_kinds(recall(questions, folder, config, given=given, show=_progress(name)))
             return
-        found = public.run(name, path, folder, config, **asked, show=_progress(name), keep=keep)
+        found = benchmarks.run(name, path, folder, config, **asked, show=_progress(name), keep=keep)
     threshold = load_calibration()["threshold"]
     if plot:
-        public.plot(found, threshold, plot)
-    figures = public.summary(found, threshold)
+        outcomes.plot(found, threshold, plot)
+    figures = outcomes.summary(found, threshold)
     if as_json:
         click.echo(json.dumps(figures))
         return
     for key, value in figures.items():
         click.echo(f"{key:28} {_number(value)}")
-    if any(one.question.kind for one in found):
-        _print_kinds(public.by_kind(found, threshold))
+    if any(outcome.question.kind for outcome in found):
+        _print_kinds(outcomes.by_kind(found, threshold))
 
 
 def _print_kinds(figures: dict[str, dict[str, Any]]) -> None:
@@ -182,7 +183,7 @@ def speed(
 
     PLAIN is made by `python -m eval.training.export_embedder SOURCE_DIR --chroma --out PLAIN`.
     """
-    from eval.benchmarks import benchmark as public
+    from eval.benchmarks import benchmark as benchmarks
     from eval.load import speed as measure
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -190,9 +191,9 @@ def speed(
         folder = docs or PACKAGED_SEEDS
         if squad2:
             folder = Path(scratch)
-            found = public.load("squad2", squad2, folder, given=False, half=2, sample=sample, seed=1)
-            asked = asked or [one.text for one in found]
-        asked = asked or [one.case.turns[-1] for one in _packaged()[0].cases]
+            found = benchmarks.load("squad2", squad2, folder, given=False, half=2, sample=sample, seed=1)
+            asked = asked or [question.text for question in found]
+        asked = asked or [placed.case.turns[-1] for placed in _packaged()[0].cases]
         tables = measure.measure(
             folder, asked, rounds=rounds, plain=plain, show=lambda text: click.echo(text, err=True)
         )
@@ -208,9 +209,9 @@ main.add_command(stress.load)
 
 def _selected(exam: Exam, split: str | None, answerer: str) -> Exam:
     """The cases of the split; an endpoint cannot be told that a document is deleted, so those cases are left out."""
-    cases = [one for one in exam.cases if split in (None, one.case.split)]
+    cases = [placed for placed in exam.cases if split in (None, placed.case.split)]
     if answerer.startswith("http"):
-        kept = [one for one in cases if not one.case.delete]
+        kept = [placed for placed in cases if not placed.case.delete]
         if len(kept) < len(cases):
             click.echo(f"{exam.name}: left out, as an endpoint cannot delete: {len(cases) - len(kept)} cases", err=True)
         cases = kept
@@ -222,7 +223,7 @@ def _packaged() -> list[Exam]:
     return [load_exam([HERE / "cases" / f"{name}.jsonl"], docs) for name, docs in exams.items()]
 
 
-def _read_verdicts(path: Path) -> Sequence[Verdict]:
+def _read_verdicts(path: Path) -> Sequence[CaseVerdict]:
     """Of a run record or a baseline."""
     try:
         data = json.loads(path.read_text("utf-8"))
@@ -254,14 +255,14 @@ def _print_figures(made: Record) -> None:
     click.echo(f"{made.seconds:.0f} s")
 
 
-def _print_comparison(before: Sequence[Verdict], after: Sequence[Verdict]) -> bool:
+def _print_comparison(before: Sequence[CaseVerdict], after: Sequence[CaseVerdict]) -> bool:
     """Print the metrics of both and every case that changed; whether a metric falls beyond noise."""
     rows = record.compare(before, after)
     if not rows:
         raise QAError("the two runs have no case in common; compare runs of the same exam.")
     if gone := record.missing(before, after):
         click.echo(f"asked only before: {', '.join(gone)}", err=True)
-    cases = {(one.exam, one.id): one for one in after}
+    cases = {(verdict.exam, verdict.id): verdict for verdict in after}
     for row in rows:
         click.echo(
             f"{row['exam']} {row['metric']}: {row['before']:.3f} → {row['after']:.3f}"
@@ -274,16 +275,16 @@ def _print_comparison(before: Sequence[Verdict], after: Sequence[Verdict]) -> bo
     return any(row["falls"] for row in rows)
 
 
-def _describe(one: Verdict) -> str:
+def _describe(one: CaseVerdict) -> str:
     """The case on a line, with what became of it where the run says so."""
     known = [one.id, one.kind]
-    if isinstance(one, Result):
+    if isinstance(one, CaseResult):
         known += [one.error or (one.judgement.outcome if one.judgement else ""), " / ".join(one.turns)]
     return "  ".join(known)
 
 
 def _number(value: Any) -> str:
-    return str([round(one, 3) for one in value]) if isinstance(value, tuple) else report.number(value)
+    return str([round(number, 3) for number in value]) if isinstance(value, tuple) else report.number(value)
 
 
 if __name__ == "__main__":

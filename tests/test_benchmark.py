@@ -13,9 +13,10 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from pydantic import Field
 
 from eval.__main__ import main
-from eval.benchmarks import benchmark
-from eval.benchmarks.benchmark import Asked, Question
+from eval.benchmarks import benchmark, outcomes
 from eval.benchmarks.cascade import Cascade
+from eval.benchmarks.outcomes import BenchmarkOutcome
+from eval.benchmarks.questions import Question
 from eval.load import plain
 from qa.config import Config
 from qa.errors import QAError
@@ -61,10 +62,10 @@ def test_confidence_is_that_of_the_least_sure_part_that_would_be_answered() -> N
     question = Question("q", "When and where?", True, None, (), (), 1)
     parts = tuple(Verdict(part="", covered=True, probability=p, why="") for p in (0.9, 0.6, 0.1))
     answer = answered(trace=trace(verdicts=parts), quotes=(quote(score=0.9), quote(score=0.6)))
-    assert benchmark.outcome(question, answer, 0.5).confidence == 0.6
-    assert benchmark.outcome(question, answer, 0.7).confidence == 0.9
-    assert benchmark.outcome(question, answer, 0.95).confidence == 0.9  # the surest says how near it came
-    assert benchmark.outcome(question, refused(), 0.5).confidence == 0.0  # nothing was quoted
+    assert outcomes.outcome(question, answer, 0.5).confidence == 0.6
+    assert outcomes.outcome(question, answer, 0.7).confidence == 0.9
+    assert outcomes.outcome(question, answer, 0.95).confidence == 0.9  # the surest says how near it came
+    assert outcomes.outcome(question, refused(), 0.5).confidence == 0.0  # nothing was quoted
 
 
 class Preferring(BaseNodePostprocessor):
@@ -157,10 +158,10 @@ def test_figures_at_a_threshold(tmp_path: Path) -> None:
         (no, 0.7, gold, None), (no, 0.2, gold, None),
     ]  # fmt: skip
     results = [
-        Asked(Question(f"{n}", *list(vars_of(q))[1:]), sure, quoted, (sure,) * len(quoted), short, bool(n))
+        BenchmarkOutcome(Question(f"{n}", *list(vars_of(q))[1:]), sure, quoted, (sure,) * len(quoted), short, bool(n))
         for n, (q, sure, quoted, short) in enumerate(rows)
     ]
-    found = benchmark.summary(results, 0.5)
+    found = outcomes.summary(results, 0.5)
     assert (found["answerable"], found["right_never_refusing"]) == (4, 0.5)
     assert found["answerable_right"] == 0.25  # of 0.9, 0.6, 0.4 and 0.3 two are answered and one is right
     assert found["unanswerable_refused"] == 0.5
@@ -169,23 +170,27 @@ def test_figures_at_a_threshold(tmp_path: Path) -> None:
     assert 0 <= low <= 0.375 <= high <= 1
     assert found["auroc_answerable"] == pytest.approx((2 + 1 + 1 + 1) / 8)
     assert found["refused_at_50%"] == 0.5
-    assert benchmark.summary(results[:4], 0.5)["balanced_accuracy_interval"] is None
+    assert outcomes.summary(results[:4], 0.5)["balanced_accuracy_interval"] is None
 
 
 def test_a_quote_below_the_threshold_is_not_shown() -> None:
     gold = (("a", 0, 10),)
-    both = Asked(Question("y", "?", True, "a", (gold,), (), 1), 0.9, (("a", 20, 30), *gold), (0.9, 0.4), None, True)
+    both = BenchmarkOutcome(
+        Question("y", "?", True, "a", (gold,), (), 1), 0.9, (("a", 20, 30), *gold), (0.9, 0.4), None, True
+    )
     assert [both.right(threshold) for threshold in (0.0, 0.4, 0.5, 0.95)] == [True, True, False, False]
     assert [len(both.shown(threshold)) for threshold in (0.0, 0.5, 0.95)] == [2, 1, 0]
-    assert benchmark.answers_at([both], 0.5) == ([0.9], [False])
-    assert benchmark.answers_at([both], 0.95) == ([], [])
+    assert outcomes.answers_at([both], 0.5) == ([0.9], [False])
+    assert outcomes.answers_at([both], 0.95) == ([], [])
 
 
 def test_a_benchmark_is_drawn(tmp_path: Path) -> None:
     gold = (("a", 0, 10),)
     yes = Question("y", "?", True, "a", (gold,), (), 1)
-    results = [Asked(yes, 0.1 * n, gold if n % 2 else (("b", 0, 1),), (0.1 * n,), None, True) for n in range(1, 10)]
-    benchmark.plot(results, 0.3, tmp_path / "plot.png")
+    results = [
+        BenchmarkOutcome(yes, 0.1 * n, gold if n % 2 else (("b", 0, 1),), (0.1 * n,), None, True) for n in range(1, 10)
+    ]
+    outcomes.plot(results, 0.3, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from eval.benchmarks import benchmark, recall
-from eval.benchmarks.benchmark import by_kind
+from eval.benchmarks.outcomes import BenchmarkOutcome, by_kind
 from eval.benchmarks.ownwords import ELSEWHERE_KIND, load
 from qa.config import Config
 
@@ -73,8 +73,8 @@ def test_both_parts_are_to_be_quoted_and_a_row_stands_where_it_is_read(source: P
     two = next(one for one in questions if one.kind == "M")
     assert two.every
     assert len(two.parts) == 2
-    half = benchmark.Asked(two, 0.9, (two.parts[0][0],), (0.9,), None, True)
-    both = benchmark.Asked(two, 0.9, (two.parts[0][0], two.parts[1][0]), (0.9, 0.5), None, True)
+    half = BenchmarkOutcome(two, 0.9, (two.parts[0][0],), (0.9,), None, True)
+    both = BenchmarkOutcome(two, 0.9, (two.parts[0][0], two.parts[1][0]), (0.9, 0.5), None, True)
     assert (half.right(0.1), both.right(0.1), both.right(0.6)) == (False, True, False)
     table = next(one for one in questions if one.kind == "At")
     (place,) = table.parts[0]
@@ -85,7 +85,7 @@ def test_both_parts_are_to_be_quoted_and_a_row_stands_where_it_is_read(source: P
 def test_a_run_goes_on_behind_a_line_that_was_cut_off(source: Path, tmp_path: Path, config: Config) -> None:
     keep = tmp_path / "outcomes.jsonl"
 
-    def run(name: str) -> list[benchmark.Asked]:
+    def run(name: str) -> list[BenchmarkOutcome]:
         place = tmp_path / name
         place.mkdir()
         return benchmark.run(

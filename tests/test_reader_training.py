@@ -13,13 +13,13 @@ pytest.importorskip("sklearn")
 import onnxruntime as ort  # noqa: E402
 from transformers import MPNetConfig, MPNetModel  # noqa: E402
 
+from eval.training import dev, export, network, streams, trainer  # noqa: E402
 from eval.training.batches import collate, encode  # noqa: E402
 from eval.training.data import Example  # noqa: E402
 from eval.training.network import group_loss, load_reader, loss_of, run  # noqa: E402
-from eval.training.own import Asked, Own, Paper, Window, dev_groups  # noqa: E402
+from eval.training.own import OwnQuestion, OwnWords, Paper, Window, dev_groups  # noqa: E402
 from eval.training.packaged import packaged_weights  # noqa: E402
 from qa.embed import MODEL, open_tokenizer  # noqa: E402
-from qa.reader import dev, export, network, train  # noqa: E402
 from qa.reader.encode import Encoder  # noqa: E402
 
 TOKENIZER = MODEL.parent / "reader" / "tokenizer.json"
@@ -42,15 +42,21 @@ def encoder() -> Encoder:
     return Encoder(open_tokenizer(TOKENIZER))
 
 
-def own_data() -> Own:
+def others(number: int) -> tuple[tuple[str, int], ...]:
+    return tuple(("d", other) for other in range(6) if other != number)
+
+
+def own_data() -> OwnWords:
     names, keepers = "gate door well mill barn pond".split(), "Ada Bo Cy Di Ed Fay".split()
     windows = tuple(Window(f"The {a} is kept by {b}.", "", "") for a, b in zip(names, keepers, strict=True))
     paper = Paper("Farm", "2024", "g", windows)
-    asked = tuple(
-        Asked(f"who keeps the {name}?", "C", True, (("d", n, 4, 8),), tuple(("d", o) for o in range(6) if o != n), ())
+    questions = tuple(
+        OwnQuestion(
+            f"who keeps the {name}?", "C", True, (("d", n, 4, 8),), tuple(("d", o) for o in range(6) if o != n), ()
+        )
         for n, name in enumerate(names)
     )
-    return Own({"d": paper}, asked)
+    return OwnWords({"d": paper}, questions)
 
 
 def batch_of(answerable: list[float], group: list[int], place: list[int]) -> dict[str, Any]:
@@ -80,12 +86,12 @@ def test_groups_of_unlike_sizes_stand_in_one_batch() -> None:
 
 def test_the_losses_fall_and_a_pair_has_no_group(folder: Path, encoder: Encoder) -> None:
     model = load_reader(folder).train()
-    batch = next(train.group_stream(own_data(), encoder, seed=1, from_step=0))
+    batch = next(streams.group_batches(own_data(), encoder, seed=1, from_step=0, size=32))
     assert set(batch["denies"].tolist()) == {0.0, 1.0}
-    adam = train.optimiser(model, rate=3e-3, head_rate=1e-2)
+    adam = trainer.optimiser(model, rate=3e-3, head_rate=1e-2, denial_rate=1e-2)
     for group in adam.param_groups:
         group["lr"] = group["peak"]
-    losses = [train.learn(model, adam, batch, smoothing=0.02) for _ in range(30)]
+    losses = [trainer.learn(model, adam, batch, smoothing=0.02) for _ in range(30)]
     assert losses[-1] < 0.7 * losses[0]
     one = Example("who?", "T", "", "Bo keeps it.", True, (0, 2), "answer")
     pair = collate([(one, encode(encoder, one))], encoder.padding)
@@ -94,19 +100,18 @@ def test_the_losses_fall_and_a_pair_has_no_group(folder: Path, encoder: Encoder)
 
 
 def test_a_stream_goes_on_where_it_stopped(encoder: Encoder) -> None:
-    whole = train.group_stream(own_data(), encoder, seed=3, from_step=0)
+    whole = streams.group_batches(own_data(), encoder, seed=3, from_step=0, size=32)
     batches = [next(whole) for _ in range(45)]
-    again = train.group_stream(own_data(), encoder, seed=3, from_step=43)
+    again = streams.group_batches(own_data(), encoder, seed=3, from_step=43, size=32)
     for expected in batches[43:]:
         got = next(again)
         assert all(torch.equal(expected[name], got[name]) for name in expected)
 
 
 def test_the_rate_rises_then_falls_with_what_is_left() -> None:
-    assert train.rate_at(0, first=0, warm_up=10, left=1.0) == 0.1
-    assert train.rate_at(500, first=0, warm_up=10, left=0.25) == 0.25
-    assert train.rate_at(500, first=500, warm_up=10, left=0.9) == 0.1
-    assert train.rate_at(500, first=0, warm_up=10, left=-0.1) == 0.0
+    assert trainer.rate_at(0, warm_up=10, left=1.0) == 0.1
+    assert trainer.rate_at(500, warm_up=10, left=0.25) == 0.25
+    assert trainer.rate_at(500, warm_up=10, left=0.0) == trainer.LEAST_RATE
 
 
 @pytest.mark.filterwarnings("ignore")  # the exporter's own, about itself
@@ -130,8 +135,8 @@ def test_the_graph_has_the_outputs_asked_for(folder: Path, tmp_path: Path, outpu
 
 def test_an_evaluation_tells_answered_from_others_by_kind(folder: Path, encoder: Encoder) -> None:
     data = own_data()
-    unanswered = tuple(replace(one, kind="Uq", answerable=False, right=()) for one in data.asked)
-    groups, away = dev_groups(replace(data, asked=data.asked + unanswered), 12, seed=1)
+    unanswered = tuple(replace(one, kind="Uq", answerable=False, right=()) for one in data.questions)
+    groups, away = dev_groups(replace(data, questions=data.questions + unanswered), 12, seed=1)
     found = dev.evaluate_own(load_reader(folder).eval(), encoder, groups, away)
     assert found["questions"] == [6, 6]
     assert found["auroc_by_kind"].keys() == {"C"}

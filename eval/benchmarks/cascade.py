@@ -21,7 +21,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from pydantic import PrivateAttr
 
 from eval import metrics
-from eval.benchmarks import benchmark
+from eval.benchmarks import benchmark, outcomes
 from eval.benchmarks.questions import Question
 from qa.assistant import Assistant
 from qa.config import Config, from_environment
@@ -56,8 +56,8 @@ def measure(
     assistant = Assistant(store, replace(config, threshold=0.0), reader)
     assistant.ask(questions[0].text)  # opens the models
     answers = [assistant.ask(question.text) for question in questions]
-    asked = [benchmark.outcome(*pair, 0.0) for pair in zip(questions, answers, strict=True)]
-    found = benchmark.summary(asked, 0.0)
+    asked = [outcomes.outcome(*pair, 0.0) for pair in zip(questions, answers, strict=True)]
+    found = outcomes.summary(asked, 0.0)
     reading = [answer.trace.timings_ms["read"] for answer in answers if "read" in answer.trace.timings_ms]
     return {name: round(found[name], 3) for name in FIGURES} | {"read p50 ms": metrics.percentile(reading, 0.5)}
 

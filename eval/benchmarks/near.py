@@ -8,8 +8,6 @@ read: a document comes near where one of the passages that would be read does. Q
 document lacks (kind `Uo`) are left out of the own ones.
 """
 
-import gzip
-import json
 import random
 import re
 import sys
@@ -21,6 +19,7 @@ from typing import Any
 
 from llama_index.core.schema import NodeWithScore
 
+from eval.jsonl import read_lines
 from qa.assistant import Assistant
 from qa.config import Config
 from qa.decide import is_near
@@ -41,38 +40,33 @@ def shares(puts: Sequence[Put], near: Callable[[str, NodeWithScore], bool] = is_
     return {to: sum(nears) / len(nears) for to, nears in found.items()}
 
 
-def put_questions(folder: Path, *, most: int = QUESTIONS) -> Iterator[Put]:
+def put_questions(folder: Path, *, max_questions: int = QUESTIONS) -> Iterator[Put]:
     """Each of the sampled questions, put to all of `PUT_TO`."""
-    documents = [one for one in _rows(folder / "ownwords-documents.jsonl.gz") if one["split"] == "dev"]
-    questions = [one for one in _rows(folder / "ownwords-questions.jsonl.gz") if one["split"] == "dev"]
-    of = {one["id"]: one for one in documents}
+    documents = [row for row in read_lines(folder / "ownwords-documents.jsonl.gz") if row["split"] == "dev"]
+    questions = [row for row in read_lines(folder / "ownwords-questions.jsonl.gz") if row["split"] == "dev"]
+    by_id = {document["id"]: document for document in documents}
     rng = random.Random(SEED)  # noqa: S311  # the same sample each time
     with tempfile.TemporaryDirectory() as place:
         docs = Path(place) / "docs"
         docs.mkdir()
-        for one in documents:
-            (docs / one["name"]).write_text(one["text"], "utf-8")
+        for document in documents:
+            (docs / document["name"]).write_text(document["text"], "utf-8")
         config = Config(data_dir=Path(place), threads=2)
         assistant = Assistant.open(docs, config=config)
-        for one in rng.sample(questions, min(most, len(questions))):
-            own = of[one["document"]]
+        for question in rng.sample(questions, min(max_questions, len(questions))):
+            own = by_id[question["document"]]
             others = [other["name"] for other in documents if _family(other) != _family(own)]
             for to, count in PUT_TO.items():
-                if not count and one["kind"] == "Uo":
+                if not count and question["kind"] == "Uo":
                     continue
                 names = rng.sample(others, count) or [own["name"]]
-                yield to, one["question"], assistant.search(one["question"], names)[: config.read_hits]
+                yield to, question["question"], assistant.search(question["question"], names)[: config.read_hits]
         assistant.close()
 
 
 def _family(document: dict[str, Any]) -> str:
     """Its group without the number: groups that differ in it alone are of one kind."""
     return re.sub(r"\d+$", "", document["group"])
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
 
 
 if __name__ == "__main__":

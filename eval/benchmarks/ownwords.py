@@ -10,7 +10,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from eval.benchmarks.questions import Question, lines
+from eval.benchmarks.questions import Question
+from eval.jsonl import read_lines
 from eval.metrics import Interval
 from qa.documents import File, read_document, signature
 
@@ -25,9 +26,9 @@ def load(source: Path, docs: Path, *, whole_articles: bool, split: str = "dev", 
     tell them apart, where a document is given (not `whole_articles`) a share of the answerable ones is put to another
     document of the group and half as well.
     """
-    documents = {one["id"]: one for one in lines(source / "ownwords-documents.jsonl.gz") if one["split"] == split}
+    documents = {row["id"]: row for row in read_lines(source / "ownwords-documents.jsonl.gz") if row["split"] == split}
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in lines(source / "ownwords-questions.jsonl.gz"):
+    for row in read_lines(source / "ownwords-questions.jsonl.gz"):
         if row["document"] in documents:
             rows[row["document"]].append(row)
     halves = {key: 1 + number % 2 for number, key in enumerate(sorted(documents))}
@@ -40,7 +41,7 @@ def load(source: Path, docs: Path, *, whole_articles: bool, split: str = "dev", 
         (docs / document["name"]).write_bytes(document["text"].encode("utf-8"))
         places = _Places(docs / document["name"], document["text"])
         questions += [_question(row, document["name"], places, half) for row in rows[key]]
-        others = [one for one in alike[document["group"], half] if one != key]
+        others = [other for other in alike[document["group"], half] if other != key]
         if not whole_articles and others:
             chosen = [row for row in rows[key] if row["answerable"] and _draw(row["id"], seed).random() < ELSEWHERE]
             questions += [

@@ -1,15 +1,9 @@
-"""The questions of a benchmark, and its files of JSON lines."""
+"""The questions of a benchmark, and how its titles are halved."""
 
-import gzip
-import json
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from eval.metrics import Interval
-from qa.errors import QAError
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +29,6 @@ class Question:
     def gold(self) -> tuple[Interval, ...]:
         """All places of all parts."""
         return tuple(place for part in self.parts for place in part)
-
-
-def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The JSON lines of a plain or gzipped file; raises QAError where it cannot be read as such."""
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            for line in file:
-                yield json.loads(line)
-    except (OSError, EOFError, zlib.error) as error:
-        told = getattr(error, "strerror", None) or error
-        raise QAError(f"{path} cannot be read ({told}); pass the folder that holds the benchmark.") from None
-    except ValueError:
-        raise QAError(f"{path} is not JSON lines in UTF-8; pass the folder that holds the benchmark.") from None
 
 
 def halves_by(titles: Sequence[str]) -> dict[str | None, int]:

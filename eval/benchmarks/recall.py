@@ -6,7 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 from eval import metrics
-from eval.benchmarks.benchmark import Show, touches
+from eval.benchmarks.benchmark import Show
+from eval.benchmarks.outcomes import touches
 from eval.benchmarks.questions import Question
 from qa.assistant import Assistant
 from qa.config import Config
@@ -27,7 +28,7 @@ def recall(
     found: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     with closing(Assistant(Store(scratch / "store", scratch / "docs"), config)) as assistant:
         assistant.refresh()
-        answerable = [one for one in questions if one.parts]
+        answerable = [question for question in questions if question.parts]
         for number, question in enumerate(answerable, 1):
             documents = [question.document] if given and question.document else None
             fused = assistant.retriever(documents)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from eval.jsonl import numbered_lines
 from qa.documents import list_files, read_document
 from qa.errors import DocumentError, QAError
 from qa.schema import Boundary
@@ -101,16 +102,14 @@ def load_cases(paths: Sequence[Path], texts: dict[str, str]) -> list[Placed]:
     seen: dict[str, str] = {}
     for path in paths:
         try:
-            lines = path.read_bytes().splitlines()
-        except OSError as error:
-            mistakes.append(f"{path}: cannot be read ({error.strerror})")
+            lines = list(numbered_lines(path))
+        except QAError as error:
+            mistakes.append(str(error))
             continue
-        if not any(line.strip() for line in lines):
+        if not lines:
             mistakes.append(f"{path.name}: has no cases")
-        for number, line in enumerate(lines, 1):
+        for number, line in lines:
             where = f"{path.name}:{number}"
-            if not line.strip():
-                continue
             try:
                 case = Case.model_validate(json.loads(line, object_pairs_hook=_once))
             except ValidationError as error:

@@ -88,7 +88,7 @@ def _large_print(placed: Placed, answer: Answered | Refused) -> metrics.Print | 
     """None where nothing that could be printed is right: yes and no stand in no text, several answers not in one."""
     case = placed.case
     disputed = case.conflict == "sources"
-    accepted = [one for one in case.short_answers if one.lower() not in ("yes", "no")]
+    accepted = [short for short in case.short_answers if short.lower() not in ("yes", "no")]
     eligible = disputed or (accepted and len(placed.parts) == 1)
     if isinstance(answer, Refused) or not eligible:
         return None

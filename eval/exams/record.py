@@ -21,7 +21,7 @@ THREE_OUTCOMES = ("correct", "incorrect", "not_attempted")  # of answerable case
 GATED = ("answerable_right", "refused")  # the shares that must not fall; an inexact quote fails a run by itself
 
 
-class Verdict(Boundary):
+class CaseVerdict(Boundary):
     """The verdict on one case: what a later run is compared with."""
 
     id: str
@@ -32,7 +32,7 @@ class Verdict(Boundary):
     right: bool
 
 
-class Result(Verdict):
+class CaseResult(CaseVerdict):
     """The verdict on one case with the answer that was judged."""
 
     turns: tuple[str, ...]
@@ -55,7 +55,7 @@ class Result(Verdict):
         return self.answer is not None and not self.answered
 
 
-class Run(Boundary):
+class RunFacts(Boundary):
     """When, where and with which code a run was made."""
 
     started: str
@@ -65,13 +65,13 @@ class Run(Boundary):
     machine: str
 
 
-class Baseline(Run):
+class Baseline(RunFacts):
     """The verdicts of a run, kept to compare later runs with; small enough to be committed."""
 
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[CaseVerdict, ...]
 
 
-class Record(Run):
+class Record(RunFacts):
     """A whole run. `figures[group]` holds the metrics of an exam, of a split or of a kind of its cases."""
 
     config: dict[str, JsonValue]
@@ -79,24 +79,24 @@ class Record(Run):
     models: dict[str, str]
     stores: dict[str, str]
     figures: dict[str, dict[str, JsonValue]]
-    results: tuple[Result, ...]
+    results: tuple[CaseResult, ...]
 
     def baseline(self) -> Baseline:
         """The run and its verdicts, without the answers."""
-        verdicts = [{name: getattr(one, name) for name in Verdict.model_fields} for one in self.results]
+        verdicts = [{name: getattr(result, name) for name in CaseVerdict.model_fields} for result in self.results]
         return Baseline.model_validate(
-            {name: getattr(self, name) for name in Run.model_fields} | {"verdicts": verdicts}
+            {name: getattr(self, name) for name in RunFacts.model_fields} | {"verdicts": verdicts}
         )
 
 
-def figures(results: Sequence[Result]) -> dict[str, JsonValue]:
+def figures(results: Sequence[CaseResult]) -> dict[str, JsonValue]:
     """All metrics over these results, with counts; None when no case is eligible."""
-    verdicts = [one.judgement for one in results if one.judgement]
-    yes, no = ([one.right for one in results if one.answerable is kind] for kind in (True, False))
-    answered = [one for one in results if one.answered]
+    verdicts = [result.judgement for result in results if result.judgement]
+    yes, no = ([result.right for result in results if result.answerable is kind] for kind in (True, False))
+    answered = [result for result in results if result.answered]
     # A case whose answerer failed counts as not refused, and as wrong in every share that it is eligible for.
-    refused = metrics.refusals([one.refused for one in results], [one.answerable for one in results])
-    confidence, right = [one.confidence for one in answered], [one.right for one in answered]
+    refused = metrics.refusals([result.refused for result in results], [result.answerable for result in results])
+    confidence, right = [result.confidence for result in answered], [result.right for result in answered]
     ranked = [(verdict.ranked, verdict.parts) for verdict in verdicts if verdict.ranked is not None]
     expected = [verdict for verdict in verdicts if verdict.conflict_expected]
     found = sum(verdict.conflict_found for verdict in expected)
@@ -125,7 +125,7 @@ def figures(results: Sequence[Result]) -> dict[str, JsonValue]:
         "quote_recall": metrics.mean([verdict.quote_recall for verdict in verdicts]),
         "exact_match": metrics.mean([verdict.exact_match for verdict in verdicts]),
         "token_f1": metrics.mean([verdict.token_f1 for verdict in verdicts]),
-        "large_print_right": metrics.mean([one == "right" for one in printed if one != "absent"]),
+        "large_print_right": metrics.mean([line == "right" for line in printed if line != "absent"]),
         "large_print_counts": [printed.count("right"), printed.count("wrong"), printed.count("absent")],
         "recall_at_12": metrics.mean([metrics.recall_at(hits, 12, parts) for hits, parts in ranked]),
         "mrr": metrics.mean([metrics.reciprocal_rank(hits) for hits, _ in ranked]),
@@ -150,10 +150,10 @@ def _counts(values: Sequence[str]) -> dict[str, JsonValue]:
     return {value: values.count(value) for value in sorted(set(values))}
 
 
-def _latencies(results: Sequence[Result]) -> dict[str, JsonValue]:
-    stages: dict[str, list[float]] = {"total": [1000 * one.seconds for one in results]}
-    for one in results:
-        trace: Any = one.answer["trace"] if one.answer else {}
+def _latencies(results: Sequence[CaseResult]) -> dict[str, JsonValue]:
+    stages: dict[str, list[float]] = {"total": [1000 * result.seconds for result in results]}
+    for result in results:
+        trace: Any = result.answer["trace"] if result.answer else {}
         for stage, value in trace.get("timings_ms", {}).items():
             stages.setdefault(stage, []).append(value)
     return {
@@ -163,12 +163,12 @@ def _latencies(results: Sequence[Result]) -> dict[str, JsonValue]:
     }
 
 
-def group_figures(results: Sequence[Result]) -> dict[str, dict[str, JsonValue]]:
+def group_figures(results: Sequence[CaseResult]) -> dict[str, dict[str, JsonValue]]:
     """Figures of each exam, of its splits and of its kinds: `seeds`, `seeds/dev`, `seeds/test`, `seeds:near_miss` …"""
-    groups: dict[str, list[Result]] = {}
-    for one in results:
-        for name in (one.exam, f"{one.exam}/{one.split}", f"{one.exam}:{one.kind}"):
-            groups.setdefault(name, []).append(one)
+    groups: dict[str, list[CaseResult]] = {}
+    for result in results:
+        for name in (result.exam, f"{result.exam}/{result.split}", f"{result.exam}:{result.kind}"):
+            groups.setdefault(name, []).append(result)
     return {name: figures(group) for name, group in sorted(groups.items())}
 
 
@@ -179,9 +179,9 @@ def result(
     answer: Answered | Refused | None,
     seconds: float,
     error: str | None,
-) -> Result:
+) -> CaseResult:
     """The result of one case. When the answerer failed (`error`), it is wrong and counted as an error."""
-    return Result(
+    return CaseResult(
         id=case.id,
         exam=exam,
         kind=case.kind,
@@ -231,16 +231,16 @@ def _git(root: Path, *args: str) -> str | None:
     return done.stdout.strip()
 
 
-def compare(before: Sequence[Verdict], after: Sequence[Verdict]) -> list[dict[str, Any]]:
+def compare(before: Sequence[CaseVerdict], after: Sequence[CaseVerdict]) -> list[dict[str, Any]]:
     """A row for each exam and gated metric: the shares over the cases of both runs, their difference and its p."""
-    old = {(one.exam, one.id): one for one in before}
+    old = {(verdict.exam, verdict.id): verdict for verdict in before}
     rows: list[dict[str, Any]] = []
-    for exam in sorted({one.exam for one in after}):
+    for exam in sorted({verdict.exam for verdict in after}):
         for metric, answerable in zip(GATED, (True, False), strict=True):
             pairs = [
-                (old[one.exam, one.id], one)
-                for one in after
-                if one.exam == exam and one.answerable is answerable and (one.exam, one.id) in old
+                (old[verdict.exam, verdict.id], verdict)
+                for verdict in after
+                if verdict.exam == exam and verdict.answerable is answerable and (verdict.exam, verdict.id) in old
             ]
             if not pairs:
                 continue
@@ -262,7 +262,11 @@ def compare(before: Sequence[Verdict], after: Sequence[Verdict]) -> list[dict[st
     return rows
 
 
-def missing(before: Sequence[Verdict], after: Sequence[Verdict]) -> list[str]:
+def missing(before: Sequence[CaseVerdict], after: Sequence[CaseVerdict]) -> list[str]:
     """The cases that only `before` has, of the exams that `after` has too."""
-    exams, asked = {one.exam for one in after}, {(one.exam, one.id) for one in after}
-    return [f"{one.exam} {one.id}" for one in before if one.exam in exams and (one.exam, one.id) not in asked]
+    exams, asked = {verdict.exam for verdict in after}, {(verdict.exam, verdict.id) for verdict in after}
+    return [
+        f"{verdict.exam} {verdict.id}"
+        for verdict in before
+        if verdict.exam in exams and (verdict.exam, verdict.id) not in asked
+    ]

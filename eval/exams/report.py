@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from eval import metrics
-from eval.exams.record import Record, Result
+from eval.exams.record import CaseResult, Record
 from qa.errors import QAError
 
 ROWS = (  # key of the figures, what is shown
@@ -119,8 +119,8 @@ def _figures(record: Record, exam: str) -> str:
     )
     latencies: dict[str, Any] = record.figures[exam]["latency_ms"]  # type: ignore[assignment]
     by_stage = "".join(
-        f"<tr><td>{escape(stage)}</td><td>{number(one['p50'])}</td><td>{number(one['p95'])}</td></tr>"
-        for stage, one in latencies.items()
+        f"<tr><td>{escape(stage)}</td><td>{number(times['p50'])}</td><td>{number(times['p95'])}</td></tr>"
+        for stage, times in latencies.items()
     )
     kinds = {name.partition(":")[2]: found for name, found in record.figures.items() if name.startswith(f"{exam}:")}
     by_kind = "".join(
@@ -159,7 +159,7 @@ def plot_reliability(axes: Any, confidence: Sequence[float], right: Sequence[boo
     axes.set(title="Reliability", xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1))
 
 
-def _plots(results: list[Result], exam: str) -> str:
+def _plots(results: list[CaseResult], exam: str) -> str:
     from matplotlib.figure import Figure
 
     answered = [result for result in results if result.answered]
@@ -180,7 +180,7 @@ def _plots(results: list[Result], exam: str) -> str:
     return f"<figure aria-label='{escape(exam)}'>{svg[svg.index('<svg') :]}</figure>"
 
 
-def _case(one: Result) -> str:
+def _case(one: CaseResult) -> str:
     answer: Any = one.answer or {}
     quotes = "".join(_quote(quote) for quote in answer.get("quotes", ()))
     quotes += "".join(_quote(quote, "not an answer: ") for quote in answer.get("nearest", ()))

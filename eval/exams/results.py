@@ -11,7 +11,7 @@ import click
 from pydantic import ValidationError
 
 from eval.exams import report
-from eval.exams.record import Record, Verdict
+from eval.exams.record import CaseVerdict, Record
 from eval.load.tables import markdown_row
 
 TOTALS = {"answerable_right": "answerable", "refused": "unanswerable"}  # a share, and the number of cases it is of
@@ -26,7 +26,7 @@ def exams_table(record: Record) -> str:
     return "\n".join(lines)
 
 
-def kinds_table(verdicts: Sequence[Verdict]) -> str:
+def kinds_table(verdicts: Sequence[CaseVerdict]) -> str:
     """A row for each kind of case, all splits together: shares of right cases with their counts."""
     lines = [markdown_row(["kind", "answerable, answered right", "not answerable, refused"]), markdown_row(["---"] * 3)]
     for exam, kind in sorted({(verdict.exam, verdict.kind) for verdict in verdicts}):

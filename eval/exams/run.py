@@ -14,7 +14,7 @@ from eval.exams import answerers, record
 from eval.exams.answerers import Answerer, OpenAnswerer
 from eval.exams.cases import Placed, load_cases, read_texts
 from eval.exams.judge import judge
-from eval.exams.record import Record, Result
+from eval.exams.record import CaseResult, Record
 from qa.errors import QAError
 from qa.schema import Turn
 
@@ -43,12 +43,12 @@ def load_exam(paths: Sequence[Path], docs: Path) -> Exam:
 
 def run_exam(
     exam: Exam, open_: OpenAnswerer, show: Show | None = None, *, timeout_s: float = answerers.TIMEOUT_S
-) -> tuple[list[Result], dict[str, Any]]:
+) -> tuple[list[CaseResult], dict[str, Any]]:
     """Ask and judge every case; returns the results in order, and facts of a trace (versions, models, store).
 
     Cases that delete documents are asked last, over a copy of the folder for each set of deleted documents.
     """
-    results: list[Result] = []
+    results: list[CaseResult] = []
     facts: dict[str, Any] = {}
     groups: dict[tuple[str, ...], list[Placed]] = {}
     for placed in exam.cases:
@@ -66,7 +66,7 @@ def run_exam(
 
 
 def make_record(
-    results: Sequence[Result], facts: dict[str, dict[str, Any]], seconds: float, config: dict[str, Any]
+    results: Sequence[CaseResult], facts: dict[str, dict[str, Any]], seconds: float, config: dict[str, Any]
 ) -> Record:
     """One record of all exams of a run. `facts` are by exam; `config` holds the options of the run."""
     some = next(filter(None, facts.values()), {})
@@ -102,7 +102,7 @@ def _folder(exam: Exam, deleted: tuple[str, ...], open_: OpenAnswerer) -> Iterat
 
 def _run_case(
     exam: str, placed: Placed, answerer: Answerer, texts: dict[str, str], timeout_s: float
-) -> tuple[Result, dict[str, Any] | None]:
+) -> tuple[CaseResult, dict[str, Any] | None]:
     history: list[Turn] = []
     start = time.perf_counter()
     try:

@@ -16,7 +16,7 @@ def encode(encoder: Encoder, example: Example) -> Encoded:
 
 def collate_groups(groups: list[list[tuple[Example, Encoded]]], padding: int) -> dict[str, torch.Tensor]:
     """Tensors of all passages of several questions, with the number of each one's question and its place there."""
-    batch = collate([one for group in groups for one in group], padding)
+    batch = collate([pair for group in groups for pair in group], padding)
     batch["group"] = torch.tensor([number for number, group in enumerate(groups) for _ in group])
     batch["place"] = torch.tensor([place for group in groups for place in range(len(group))])
     return batch
@@ -24,14 +24,18 @@ def collate_groups(groups: list[list[tuple[Example, Encoded]]], padding: int) ->
 
 def collate(group: list[tuple[Example, Encoded]], padding: int) -> dict[str, torch.Tensor]:
     """Tensors of the group, padded to a multiple of PAD_TO; start and end are 0 for no answer, -1 for unknown."""
-    width = -(-max(len(one.ids) for _, one in group) // PAD_TO) * PAD_TO
+    width = -(-max(len(encoded.ids) for _, encoded in group) // PAD_TO) * PAD_TO
     ids = np.full((len(group), width), padding, np.int64)
     segments, mask = np.zeros_like(ids), np.zeros_like(ids)
     places = np.zeros((len(group), 2), np.int64)
-    for row, (example, one) in enumerate(group):
-        ids[row, : len(one.ids)], segments[row, : len(one.ids)], mask[row, : len(one.ids)] = one.ids, one.segments, 1
+    for row, (example, encoded) in enumerate(group):
+        ids[row, : len(encoded.ids)], segments[row, : len(encoded.ids)], mask[row, : len(encoded.ids)] = (
+            encoded.ids,
+            encoded.segments,
+            1,
+        )
         if example.answerable:
-            places[row] = (example.span and token_span(one, *example.span)) or (-1, -1)
+            places[row] = (example.span and token_span(encoded, *example.span)) or (-1, -1)
     return {
         "input_ids": torch.from_numpy(ids),
         "attention_mask": torch.from_numpy(mask),

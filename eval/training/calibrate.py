@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from eval import metrics
 from eval.benchmarks import benchmark
-from eval.benchmarks.benchmark import Asked, answers_at
+from eval.benchmarks.outcomes import BenchmarkOutcome, answers_at, summary
 from qa.config import from_environment
 from qa.decide import Calibration
 from qa.reader.reader import FILES, MODEL, load_calibration
@@ -57,33 +57,33 @@ def fit(logits: Sequence[float], right: Sequence[bool], weights: Sequence[float]
     return {"slope": float(model.coef_[0, 0]), "intercept": float(model.intercept_[0])}
 
 
-def threshold_of(samples: Sequence[Sequence[Asked]]) -> float:
+def threshold_of(samples: Sequence[Sequence[BenchmarkOutcome]]) -> float:
     """The confidence from which on answering gives the highest mean balanced accuracy, 0–1; the smallest of equals."""
-    steps = np.array(sorted({one.confidence for asked in samples for one in asked if one.quoted}))
+    steps = np.array(sorted({outcome.confidence for asked in samples for outcome in asked if outcome.quoted}))
     if not len(steps):
         return 1.0
     sums = sum(_balanced_at(asked, steps) for asked in samples)
     return float(steps[int(np.argmax(sums))])
 
 
-def _balanced_at(asked: Sequence[Asked], steps: NDArray[np.float64]) -> NDArray[np.float64]:
+def _balanced_at(asked: Sequence[BenchmarkOutcome], steps: NDArray[np.float64]) -> NDArray[np.float64]:
     """`balanced` at each of these thresholds, ascending."""
     shares = []
-    for kind, until in ((True, lasts), (False, lambda one: max(one.scores, default=-1.0))):
-        held = np.sort([until(one) for one in asked if one.question.answerable is kind])
+    for kind, until in ((True, lasts), (False, lambda outcome: max(outcome.scores, default=-1.0))):
+        held = np.sort([until(outcome) for outcome in asked if outcome.question.answerable is kind])
         if len(held):
             below = np.searchsorted(held, steps, side="left") / len(held)  # shown no more, or right no more
             shares.append(1 - below if kind else below)
     return np.mean(shares, axis=0) if len(shares) == 2 else np.zeros(len(steps))
 
 
-def lasts(one: Asked) -> float:
+def lasts(one: BenchmarkOutcome) -> float:
     """The highest threshold at which the answer is right; -1 where it never is."""
     steps = [score for score in one.scores if one.right(score)]
     return max(steps, default=-1.0)
 
 
-def steady_threshold(samples: Sequence[Sequence[Asked]], *, rounds: int = ROUNDS) -> float:
+def steady_threshold(samples: Sequence[Sequence[BenchmarkOutcome]], *, rounds: int = ROUNDS) -> float:
     """The median of `threshold_of` over resampled questions, 0–1.
 
     The mean balanced accuracy is nearly the same over a wide range, so that a few questions decide where it is highest.
@@ -96,20 +96,22 @@ def steady_threshold(samples: Sequence[Sequence[Asked]], *, rounds: int = ROUNDS
     return median(found)
 
 
-def balanced(asked: Sequence[Asked], threshold: float) -> float:
+def balanced(asked: Sequence[BenchmarkOutcome], threshold: float) -> float:
     """Mean of the share of answerable questions answered right and of that of the others refused."""
-    kinds = [one.question.answerable for one in asked]
-    right = [one.right(threshold) if one.question.answerable else not one.shown(threshold) for one in asked]
+    kinds = [outcome.question.answerable for outcome in asked]
+    right = [
+        outcome.right(threshold) if outcome.question.answerable else not outcome.shown(threshold) for outcome in asked
+    ]
     return metrics.balanced_accuracy(right, kinds) or 0.0
 
 
-def cautious(asked: Sequence[Asked], most_wrong: float = WRONG) -> float:
+def cautious(asked: Sequence[BenchmarkOutcome], most_wrong: float = WRONG) -> float:
     """The smallest confidence at which at most that share of the answers is wrong; 1.0 where there is none."""
-    steps = sorted({one.confidence for one in asked if one.quoted})
+    steps = sorted({outcome.confidence for outcome in asked if outcome.quoted})
     return next((step for step in steps if 1 - mean(answers_at(asked, step)[1]) <= most_wrong), 1.0)
 
 
-def calibrated(one: Asked, calibration: Callable[[float], float]) -> Asked:
+def calibrated(one: BenchmarkOutcome, calibration: Callable[[float], float]) -> BenchmarkOutcome:
     """The same outcome with probabilities in place of the scores it has; of several parts the surest."""
     scores = tuple(calibration(score) for score in one.scores)
     return replace(one, confidence=max(scores, default=0.0), scores=scores)
@@ -121,26 +123,26 @@ def logit_of(probability: float) -> float:
     return math.log(within / (1 - within))
 
 
-def fitted_on(samples: Sequence[Sequence[Asked]]) -> tuple[dict[str, float], list[list[Asked]]]:
+def fitted_on(samples: Sequence[Sequence[BenchmarkOutcome]]) -> tuple[dict[str, float], list[list[BenchmarkOutcome]]]:
     """Slope, intercept and threshold; and the samples with the probabilities that these give.
 
     The scores of `samples` are the reader's own probabilities, not calibrated.
     """
-    samples = [[calibrated(one, float) for one in asked] for asked in samples]  # of several parts the surest
+    samples = [[calibrated(outcome, float) for outcome in asked] for asked in samples]  # of several parts the surest
     at = steady_threshold(samples)  # whatever the calibration, which keeps the order
-    rows = [(one, 1 / len(asked)) for asked in samples for one in asked if one.quoted]
-    logits = [logit_of(one.confidence) for one, _ in rows]
-    right = [one.right(min(one.confidence, at)) for one, _ in rows]
+    rows = [(outcome, 1 / len(asked)) for asked in samples for outcome in asked if outcome.quoted]
+    logits = [logit_of(outcome.confidence) for outcome, _ in rows]
+    right = [outcome.right(min(outcome.confidence, at)) for outcome, _ in rows]
     scale = len(rows) / sum(weight for _, weight in rows)
     fitted = fit(logits, right, [weight * scale for _, weight in rows])
     threshold = math.floor(1000 * Calibration(**fitted)(at)) / 1000
-    final = [[calibrated(one, Calibration(**fitted)) for one in asked] for asked in samples]
+    final = [[calibrated(outcome, Calibration(**fitted)) for outcome in asked] for asked in samples]
     return fitted | {"threshold": threshold}, final
 
 
-def figures(asked: Sequence[Asked], threshold: float) -> dict[str, Any]:
+def figures(asked: Sequence[BenchmarkOutcome], threshold: float) -> dict[str, Any]:
     """What the card says of these questions at this threshold, to four digits."""
-    found = benchmark.summary(asked, threshold)
+    found = summary(asked, threshold)
     return {
         key: value if key == "questions" else round(value or 0.0, 4) for key, value in found.items() if key in REPORTED
     }
@@ -157,7 +159,7 @@ def main(bench: Path, own: Path, outcomes: Path, sample: int, seed: int, writes:
     outcomes.mkdir(parents=True, exist_ok=True)
     packaged = load_calibration()
 
-    def asked(name: str, half: int) -> list[Asked]:
+    def asked(name: str, half: int) -> list[BenchmarkOutcome]:
         source = {"squad2": bench, "ownwords": own}[name]
         with tempfile.TemporaryDirectory() as scratch:
             return benchmark.run(
@@ -169,7 +171,7 @@ def main(bench: Path, own: Path, outcomes: Path, sample: int, seed: int, writes:
     samples = {name: asked(name, 1) for name in SOURCES}
     fitted, final = fitted_on(list(samples.values()))
     held = {name: asked(name, 2) for name in SOURCES}
-    new, old = (Calibration(one["slope"], one["intercept"]) for one in (fitted, packaged))
+    new, old = (Calibration(values["slope"], values["intercept"]) for values in (fitted, packaged))
     card: dict[str, Any] = {
         **fitted,
         "fitted_on": {"half": 1, "seed": seed, "sample": sample},
@@ -177,10 +179,12 @@ def main(bench: Path, own: Path, outcomes: Path, sample: int, seed: int, writes:
             name: figures(rows, fitted["threshold"]) for name, rows in zip(samples, final, strict=True)
         },
         "on_the_other_halves": {
-            name: figures([calibrated(one, new) for one in rows], fitted["threshold"]) for name, rows in held.items()
+            name: figures([calibrated(outcome, new) for outcome in rows], fitted["threshold"])
+            for name, rows in held.items()
         },
         "on_the_other_halves_before": {
-            name: figures([calibrated(one, old) for one in rows], packaged["threshold"]) for name, rows in held.items()
+            name: figures([calibrated(outcome, old) for outcome in rows], packaged["threshold"])
+            for name, rows in held.items()
         },
         "at_most_5_percent_wrong": {
             name: figures(rows, cautious(rows)) for name, rows in zip(samples, final, strict=True)

@@ -9,8 +9,6 @@ Needs numpy, onnxruntime and tokenizers only.
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
 import re
 import time
 from collections.abc import Iterable, Sequence
@@ -22,6 +20,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 from tokenizers import Tokenizer
 
+from eval.jsonl import read_lines
 from qa.embed import MODEL
 
 WINDOW = 160  # tokens; what the product embeds at most
@@ -69,18 +68,12 @@ def sentences(folder: Path) -> list[str]:
     return found
 
 
-def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """The objects of a gzipped JSON-lines file."""
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
-
-
 def first_half(bench: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """SQuAD 2.0 dev: the passages, and the answerable questions, of the first half of the sorted titles."""
-    passages = read_jsonl(bench / "squad2-dev-passages.jsonl.gz")
+    passages = list(read_lines(bench / "squad2-dev-passages.jsonl.gz"))
     titles = sorted({p["title"] for p in passages})
     kept = set(titles[: len(titles) // 2])
-    questions = read_jsonl(bench / "squad2-dev-questions.jsonl.gz")
+    questions = list(read_lines(bench / "squad2-dev-questions.jsonl.gz"))
     return [p for p in passages if p["title"] in kept], [q for q in questions if q["title"] in kept and q["answerable"]]
 
 

@@ -16,7 +16,7 @@ from random import Random
 
 from eval.training import chat, forms, planted, synonyms
 from eval.training import made_tables as tables
-from eval.training.pairs import Corpus, Pair, Passage, Span, word_before
+from eval.training.pairs import CharSpan, Corpus, Pair, TrainingPassage, word_before
 from qa.documents import shorten
 from qa.words import content_words, fold, names, words, years
 
@@ -61,7 +61,7 @@ class Example:
     date: str
     text: str
     answerable: bool
-    span: Span | None
+    span: CharSpan | None
     kind: str
     weight: float = 1.0
     heading: str = ""  # the path that the passage stands under
@@ -140,7 +140,7 @@ def _negative(question: str, text: str) -> Example:
     return Example(question, "", "", text, False, None, "")
 
 
-def _answer(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Example | None:
+def _answer(corpus: Corpus, pair: Pair, passage: TrainingPassage, random: Random) -> Example | None:
     held = _held(pair, passage)
     if not held:
         return None
@@ -151,12 +151,14 @@ def _answer(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Exa
     return Example(pair.question, "", "", text, True, place if pair.has_phrase else None, "")
 
 
-def _held(pair: Pair, passage: Passage) -> list[tuple[Span, Span]]:
+def _held(pair: Pair, passage: TrainingPassage) -> list[tuple[CharSpan, CharSpan]]:
     """(window, answer span) for each window that holds an answer."""
     return [(w, s) for s in pair.spans for w in passage.windows if w[0] <= s[0] and s[1] <= w[1]]
 
 
-def _without_a_bystander(text: str, span: Span, passage: Passage, offset: int, random: Random) -> tuple[str, Span]:
+def _without_a_bystander(
+    text: str, span: CharSpan, passage: TrainingPassage, offset: int, random: Random
+) -> tuple[str, CharSpan]:
     """The window, which begins at `offset`, without one sentence that holds no part of the answer."""
     inside = [(a - offset, b - offset) for a, b in passage.sentences if a >= offset and b <= offset + len(text)]
     others = [(a, b) for a, b in inside if b <= span[0] or a >= span[1]]
@@ -175,7 +177,7 @@ def _take_out(text: str, start: int, end: int) -> tuple[str, int]:
     return (kept, behind - start) if behind < len(text) else (kept.rstrip(), end - start)
 
 
-def _best_window(passage: Passage, question: str, random: Random, *, stray: float) -> Span:
+def _best_window(passage: TrainingPassage, question: str, random: Random, *, stray: float) -> CharSpan:
     """The window that shares most words with the question; with probability `stray` any."""
     if random.random() < stray:
         return random.choice(passage.windows)
@@ -188,12 +190,12 @@ def _window_words(text: str) -> frozenset[str]:
     return frozenset(content_words(text))
 
 
-def _unanswerable(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Example | None:
+def _unanswerable(corpus: Corpus, pair: Pair, passage: TrainingPassage, random: Random) -> Example | None:
     start, end = _best_window(passage, pair.question, random, stray=0.1)
     return _negative(pair.question, passage.text[start:end])
 
 
-def _elsewhere(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Example | None:
+def _elsewhere(corpus: Corpus, pair: Pair, passage: TrainingPassage, random: Random) -> Example | None:
     rest = [(a, b) for a, b in passage.windows if not mentions(passage.text[a:b], pair)]
     if not rest:
         return None
@@ -206,7 +208,7 @@ def mentions(text: str, pair: Pair) -> bool:
     return any(fold(answer) in folded for answer in pair.answers) or not pair.answers
 
 
-def _removed(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Example | None:
+def _removed(corpus: Corpus, pair: Pair, passage: TrainingPassage, random: Random) -> Example | None:
     held = _held(pair, passage)
     if not held:
         return None
@@ -219,7 +221,7 @@ def _removed(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Ex
     return None if mentions(text, pair) else _negative(pair.question, text)
 
 
-def _swap(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Example | None:
+def _swap(corpus: Corpus, pair: Pair, passage: TrainingPassage, random: Random) -> Example | None:
     held = _held(pair, passage)
     if not held:
         return None
@@ -227,16 +229,16 @@ def _swap(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Examp
     text, context = passage.text[start:end], f"{passage.title}\n{passage.text}"
     for name in (known := names(pair.question)):
         pools = [corpus.named.get(passage.title, []), corpus.behind.get(word_before(pair.question, name), [])]
-        others = [one for pool in pools if pool for one in random.sample(pool, min(12, len(pool)))]
+        others = [drawn for pool in pools if pool for drawn in random.sample(pool, min(12, len(pool)))]
         break
     else:
         others = []
-    allowed = [one for one in others if one not in known]
+    allowed = [other for other in others if other not in known]
     asked = next(forms.swaps(pair.question, text, context, allowed, random), None)
     return _negative(asked, text) if asked else None
 
 
-def _offtopic(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Example | None:
+def _offtopic(corpus: Corpus, pair: Pair, passage: TrainingPassage, random: Random) -> Example | None:
     other = corpus.passages[random.choice(corpus.ids)]
     start, end = random.choice(other.windows)
     if other.title == passage.title or mentions(other.text[start:end], pair):
@@ -245,13 +247,13 @@ def _offtopic(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> E
     return _head(example, other, random)
 
 
-def _chat(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Example | None:
+def _chat(corpus: Corpus, pair: Pair, passage: TrainingPassage, random: Random) -> Example | None:
     start, end = random.choice(passage.windows)
     topics = [passage.title, *names(pair.question)]
     return _negative(chat.say(random.choice(topics), random), passage.text[start:end])
 
 
-def _dated(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Example | None:
+def _dated(corpus: Corpus, pair: Pair, passage: TrainingPassage, random: Random) -> Example | None:
     """A question about the date that stands in the header: only the header says that the passage is of that time."""
     example = _answer(corpus, pair, passage, random)
     if example is None or _TIME.search(pair.question) or years(example.text) or years(passage.title):
@@ -261,14 +263,16 @@ def _dated(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Exam
     return replace(example, question=asked, date=date, title=_title(passage, random))
 
 
-def _misdated(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Example | None:
+def _misdated(corpus: Corpus, pair: Pair, passage: TrainingPassage, random: Random) -> Example | None:
     example = _dated(corpus, pair, passage, random)
     if example is None:
         return None
     return replace(example, date=forms.other_date(example.question, random), span=None, answerable=False)
 
 
-def _table(corpus: Corpus, pair: Pair, passage: Passage, random: Random, *, answered: bool = True) -> Example | None:
+def _table(
+    corpus: Corpus, pair: Pair, passage: TrainingPassage, random: Random, *, answered: bool = True
+) -> Example | None:
     """A made-up table, in place of the passage; its proper names are those of the article's questions."""
     names = corpus.named.get(passage.title, [])
     made = tables.sheet(random.sample(names, min(12, len(names))), random, answered=answered)
@@ -278,17 +282,21 @@ def _table(corpus: Corpus, pair: Pair, passage: Passage, random: Random, *, answ
     return example if made.title else replace(example, title=forms.some_heading(random))
 
 
-def _untabled(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Example | None:
+def _untabled(corpus: Corpus, pair: Pair, passage: TrainingPassage, random: Random) -> Example | None:
     return _table(corpus, pair, passage, random, answered=False)
 
 
-def _polar(corpus: Corpus, pair: Pair, passage: Passage, random: Random, *, said: bool = True) -> Example | None:
+def _polar(
+    corpus: Corpus, pair: Pair, passage: TrainingPassage, random: Random, *, said: bool = True
+) -> Example | None:
     """A statement of the passage turned into a question of yes or no; or, unless `said`, the window without it."""
     windows = list(passage.windows)
     random.shuffle(windows)
     for start, end in windows:
-        inside = [one for one in passage.sentences if start <= one[0] and one[1] <= end]
-        asked = [(one, question) for one in inside if (question := forms.polar(passage.text[slice(*one)]))]
+        inside = [sentence for sentence in passage.sentences if start <= sentence[0] and sentence[1] <= end]
+        asked = [
+            (sentence, question) for sentence in inside if (question := forms.polar(passage.text[slice(*sentence)]))
+        ]
         if asked:
             (a, b), question = random.choice(asked)
             text = passage.text[start:end]
@@ -299,7 +307,7 @@ def _polar(corpus: Corpus, pair: Pair, passage: Passage, random: Random, *, said
     return None
 
 
-def _unsaid(corpus: Corpus, pair: Pair, passage: Passage, random: Random) -> Example | None:
+def _unsaid(corpus: Corpus, pair: Pair, passage: TrainingPassage, random: Random) -> Example | None:
     return _polar(corpus, pair, passage, random, said=False)
 
 
@@ -323,7 +331,7 @@ _MAKERS = {
 }
 
 
-def _plant(corpus: Corpus, example: Example, passage: Passage, random: Random) -> Example:
+def _plant(corpus: Corpus, example: Example, passage: TrainingPassage, random: Random) -> Example:
     """With an order to a program before one of its sentences or at its end; label and answer stay."""
     other = random.choice(pool_of(corpus, "answer"))
     answer = other.answers[0] if other.answers else "yes"
@@ -337,7 +345,7 @@ def _plant(corpus: Corpus, example: Example, passage: Passage, random: Random) -
     return replace(example, text=example.text[:at] + put + example.text[at:], span=moved)
 
 
-def _head(example: Example, passage: Passage, random: Random) -> Example:
+def _head(example: Example, passage: TrainingPassage, random: Random) -> Example:
     """With title and date before the passage; the date says nothing about what is asked, unless both agree."""
     date = forms.some_date(random) if random.random() < 0.65 else ""
     asked = years(example.question) - years(example.text)
@@ -350,7 +358,7 @@ def _head(example: Example, passage: Passage, random: Random) -> Example:
     return replace(example, title=_title(passage, random), date=date)
 
 
-def _title(passage: Passage, random: Random) -> str:
+def _title(passage: TrainingPassage, random: Random) -> str:
     """The title as documents have it: mostly given, else the first line, a file's name, or nothing."""
     shape = random.random()
     if shape < 0.78 and passage.title:

@@ -47,18 +47,18 @@ def examples(corpus: Corpus, *, seed: int, share: float = 1.0) -> list[Example]:
 
 def evaluate(model: Reader, encoder: Encoder, held_out: list[Example]) -> dict[str, Any]:
     """AUROC of `answer` against each kind, token F1 of the spans, and unanswerable refused at each share answered."""
-    coded = sorted(((one, encode(encoder, one)) for one in held_out), key=lambda one: len(one[1].ids))
+    coded = sorted(((example, encode(encoder, example)) for example in held_out), key=lambda pair: len(pair[1].ids))
     by: dict[str, list[float]] = {kind: [] for kind in COUNTS}
     overlaps: list[float] = []
     with torch.inference_mode():
         for at in range(0, len(coded), BATCH):
             group = coded[at : at + BATCH]
             verdicts, starts, ends, _ = run(model, moved(collate(group, encoder.padding), model))
-            for row, (example, one) in enumerate(group):
+            for row, (example, encoded) in enumerate(group):
                 by[example.kind].append(float(verdicts[row]))
                 if example.kind == "answer" and example.span:
-                    first, last = best_span(starts[row].cpu().numpy(), ends[row].cpu().numpy(), one)
-                    a, b = token_span(one, *example.span) or (0, -1)
+                    first, last = best_span(starts[row].cpu().numpy(), ends[row].cpu().numpy(), encoded)
+                    a, b = token_span(encoded, *example.span) or (0, -1)
                     common = max(0, min(last, b) - max(first, a) + 1)
                     overlaps.append(2 * common / (last - first + 1 + b - a + 1))
     negatives = {kind: some for kind, some in by.items() if some and kind not in data.POSITIVE}
@@ -107,12 +107,12 @@ def score_groups(
 ) -> tuple[list[list[float]], list[list[float]]]:
     """The logits of `answerable` and of `denies`, by group and passage."""
     flat = [example for examples in groups for example in examples]
-    coded = sorted(((n, encode(encoder, one)) for n, one in enumerate(flat)), key=lambda pair: len(pair[1].ids))
+    coded = sorted(((n, encode(encoder, example)) for n, example in enumerate(flat)), key=lambda pair: len(pair[1].ids))
     found = np.zeros((2, len(flat)))
     with torch.inference_mode():
         for at in range(0, len(coded), BATCH):
             part = coded[at : at + BATCH]
-            batch = collate([(flat[number], one) for number, one in part], encoder.padding)
+            batch = collate([(flat[number], encoded) for number, encoded in part], encoder.padding)
             outputs = run(model, moved(batch, model))
             places = [number for number, _ in part]
             found[0, places], found[1, places] = outputs.answerable.cpu().numpy(), outputs.denies.cpu().numpy()

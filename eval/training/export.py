@@ -184,9 +184,9 @@ def smooth(model: Graph, samples: Sequence[tuple[Tensor, Tensor]]) -> None:
 def samples_of(source: Path, encoder: Encoder, *, count: int = 48) -> list[tuple[Tensor, Tensor]]:
     """Inputs as the reader sees them, from the held-out titles of the training data."""
     held_out = dev.examples(load(source, token_ends, dev=True), seed=0)
-    chosen = Random(0).sample([one for one in held_out if one.kind in ("answer", "unanswerable")], count)
-    coded = [encoder.encode(one.question, one.title, one.date, one.text) for one in chosen]
-    return [(torch.tensor([one.ids]), torch.tensor([one.segments])) for one in coded]
+    chosen = Random(0).sample([example for example in held_out if example.kind in ("answer", "unanswerable")], count)
+    coded = [encoder.encode(example.question, example.title, example.date, example.text) for example in chosen]
+    return [(torch.tensor([encoded.ids]), torch.tensor([encoded.segments])) for encoded in coded]
 
 
 def trace(model: Graph, path: Path) -> None:
@@ -201,7 +201,10 @@ def trace(model: Graph, path: Path) -> None:
         str(path),
         input_names=list(INPUTS),
         output_names=list(model.outputs),
-        dynamic_axes={**dict.fromkeys((*INPUTS, "start", "end"), axes), **{one: {0: "batch"} for one in by_passage}},
+        dynamic_axes={
+            **dict.fromkeys((*INPUTS, "start", "end"), axes),
+            **{output: {0: "batch"} for output in by_passage},
+        },
         opset_version=OPSET,
         custom_opsets={"com.microsoft": 1},
         dynamo=False,  # the fusions below know this exporter's sub-graphs
@@ -276,7 +279,7 @@ def write(model: onnx.ModelProto, out: Path) -> None:
     for name, tensors in parts.items():
         offset = 0
         with (out / name).open("wb") as file:
-            for tensor in sorted(tensors, key=lambda one: one.name):
+            for tensor in sorted(tensors, key=lambda tensor: tensor.name):
                 data = numpy_helper.to_array(tensor).tobytes()
                 file.write(data)
                 tensor.ClearField("raw_data")
@@ -295,7 +298,7 @@ def check_graph(model: Graph, path: Path, samples: Sequence[tuple[Tensor, Tensor
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     apart = 0.0
     for ids, segments in samples:
-        expected = [one.numpy() for one in model(ids, segments)]
+        expected = [output.numpy() for output in model(ids, segments)]
         got: Any = session.run(list(model.outputs), {"input_ids": ids.numpy(), "segments": segments.numpy()})
         apart = max(apart, float(np.abs(expected[0] - got[0]).max()))
     return apart
@@ -334,9 +337,9 @@ def export(
     kept.no_padding()
     (out / "tokenizer.json").write_text(kept.to_str(), encoding="utf-8")
     names = ("layers.bin", "model.onnx", "tokenizer.json", "words.bin")
-    sums = {one: hashlib.sha256((out / one).read_bytes()).hexdigest() for one in names}
-    (out / "SHA256SUMS").write_text("".join(f"{digest}  {one}\n" for one, digest in sums.items()), encoding="utf-8")
-    large = [one for one in names if (out / one).stat().st_size > MAX_FILE_MB * 1_000_000]
+    sums = {file: hashlib.sha256((out / file).read_bytes()).hexdigest() for file in names}
+    (out / "SHA256SUMS").write_text("".join(f"{digest}  {file}\n" for file, digest in sums.items()), encoding="utf-8")
+    large = [file for file in names if (out / file).stat().st_size > MAX_FILE_MB * 1_000_000]
     if large and not fp32:
         raise ExportError(f"larger than {MAX_FILE_MB} MB: {', '.join(large)}")
     return apart

@@ -196,7 +196,7 @@ def _swap_series(question: str, text: str, context: str, others: list[str], rand
         series = _WORD_SERIES.get(match[0].lower())
         if series is None or match[0].lower() not in evidence or (match[0] == "may"):
             continue
-        rest = [one for one in series if fold(one) not in known and not numbers(one) & values]
+        rest = [member for member in series if fold(member) not in known and not numbers(member) & values]
         if rest:
             other = random.choice(rest)
             shown = other if match[0][0].isupper() else other.lower()
@@ -216,7 +216,11 @@ def _swap_name(question: str, text: str, context: str, others: list[str], random
     for name in names(question):
         if not set(words(name)) <= evidence or name == question.split()[0]:
             continue
-        rest = [one for one in others if not set(words(one)) & known - FUNCTION_WORDS and one.lower() != name.lower()]
+        rest = [
+            other
+            for other in others
+            if not set(words(other)) & known - FUNCTION_WORDS and other.lower() != name.lower()
+        ]
         if rest:
             yield question.replace(name, random.choice(rest), 1)
 

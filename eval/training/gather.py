@@ -2,30 +2,35 @@
 
     python -m eval.training.gather TRAIN_DIR OUT.jsonl.gz [--documents 20]
 
-TRAIN_DIR holds `ownwords-documents.jsonl.gz` and `ownwords-questions.jsonl.gz`, perhaps `talks.jsonl.gz` and
-`collections/` (fields in the model card). All documents stand in one folder; each question is searched for in its own
-document, a question of a collection in all of its documents, and some answered questions in the other documents of
-the same group and split as well. OUT goes into `eval.training.own.load`. Run it anew after the search has changed.
+TRAIN_DIR holds `ownwords-documents.jsonl.gz` and `ownwords-questions.jsonl.gz`; it may hold `talks.jsonl.gz` and
+`collections/` (the model card lists the fields). All documents are indexed as one folder. Each question is searched
+for in its own document, a question of a collection in all documents of the collection. Answered questions are also
+searched for in other documents of the same group and split. `eval.training.own.load` reads OUT. Run this command
+again after the search has changed.
 """
 
 import gzip
 import json
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import click
 
-from eval.training.own import AWAY, Right
+from eval.jsonl import read_lines
+from eval.training.cell_names import Row
+from eval.training.own import Place, Right
 from qa.assistant import Assistant
 from qa.config import Config
 from qa.store import Store
 
 ALL = 500  # hits: more than a document has passages
-NEAR = 12  # of the passages that answer nothing, the best by the search
+NEAR = 24  # of the passages that answer nothing are kept, the best by the search
+AWAY_DOCUMENTS, AWAY = 4, 3  # a question is put to so many other documents; the best passages of so many are kept
 CHOSEN = ("valley-news", "scout-district")  # collections that weights and thresholds are chosen on
 Gold = dict[str, Any]
 
@@ -52,23 +57,18 @@ class Question:
     gold: tuple[Gold, ...]
 
 
-def rows(path: Path) -> Iterator[dict[str, Any]]:
-    if path.exists():
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            yield from map(json.loads, file)
-
-
 def read_own(source: Path) -> tuple[list[Source], list[Question]]:
     """The documents that stand alone, their questions, and the turns of the talks about them by what they mean."""
     paths, documents, asked = {}, [], []
-    for number, row in enumerate(rows(source / "ownwords-documents.jsonl.gz")):
+    for number, row in enumerate(read_lines(source / "ownwords-documents.jsonl.gz")):
         paths[row["id"]] = path = f"{number:04}/{row['name']}"
         documents.append(Source(path, row["group"], row["split"], row["text"].encode()))
-    for row in rows(source / "ownwords-questions.jsonl.gz"):
+    for row in read_lines(source / "ownwords-questions.jsonl.gz"):
         path = paths[row["document"]]
-        gold = tuple(one | {"document": path} for one in row["gold"])
+        gold = tuple(place | {"document": path} for place in row["gold"])
         asked.append(Question(row["id"], row["question"], row["kind"], row["answerable"], (path,), gold))
-    for row in rows(source / "talks.jsonl.gz"):
+    talks = source / "talks.jsonl.gz"
+    for row in read_lines(talks) if talks.exists() else ():
         path = paths[row["document"]]
         for number, turn in enumerate(row["turns"]):
             gold = ({"document": path, "quote": turn["quote"], "answer": turn["answer"]},) if turn["answerable"] else ()
@@ -83,14 +83,14 @@ def read_collections(source: Path) -> tuple[list[Source], list[Question]]:
     documents, asked = [], []
     for lines in sorted(source.glob("*/questions.jsonl")):
         folder = lines.parent
-        files = sorted(one for one in folder.rglob("*") if one.is_file() and one != lines)
-        paths = {one.relative_to(folder).as_posix(): f"{folder.name}/{one.relative_to(folder)}" for one in files}
+        files = sorted(file for file in folder.rglob("*") if file.is_file() and file != lines)
+        paths = {file.relative_to(folder).as_posix(): f"{folder.name}/{file.relative_to(folder)}" for file in files}
         split = "dev" if folder.name in CHOSEN else "train"
         documents += [
-            Source(paths[one.relative_to(folder).as_posix()], folder.name, split, one.read_bytes()) for one in files
+            Source(paths[file.relative_to(folder).as_posix()], folder.name, split, file.read_bytes()) for file in files
         ]
-        for row in map(json.loads, lines.read_text("utf-8").splitlines()):
-            gold = tuple(one | {"document": paths[one["document"]]} for one in row["gold"])
+        for row in read_lines(lines):
+            gold = tuple(place | {"document": paths[place["document"]]} for place in row["gold"])
             places = tuple(paths.values())
             asked.append(Question(row["id"], row["question"], row["kind"], row["answerable"], places, gold))
     return documents, asked
@@ -142,21 +142,35 @@ class Searched:
             "windows": [self._window(hit.node) for hit in hits],
         }
 
-    def _window(self, node: Any) -> dict[str, str]:
-        content = node.metadata["content"]
-        inside = [(start, kind) for start, _, kind in node.metadata["sentences"] if kind != "heading"]
+    def _window(self, node: Any) -> dict[str, Any]:
+        """The passage with its heading, and with the first row of the table for each row."""
+        content, begins, ends = node.metadata["content"], node.start_char_idx, node.end_char_idx
+        inside = [(start, end, kind) for start, end, kind in node.metadata["sentences"] if kind != "heading"]
         heading = self._library.heading(content, inside[0][0]) if inside else None
-        is_row = inside and inside[0][1] == "row"
-        row = self._library.header_row(content, inside[0][0]) if is_row else None
-        above = row is not None and row.start < node.start_char_idx
-        header = self._library.text(content)[row.start : row.end] if row and above else ""
-        return {"text": node.get_content(), "heading": heading or "", "header": header}
+        text = self._library.text(content)
+        header, rows = "", list[Row]()
+        for start, end, kind in inside:
+            first = self._library.header_row(content, start) if kind == "row" else None
+            if first is None:
+                continue
+            if not rows and start == inside[0][0] and first.start < begins:
+                header = text[first.start : first.end]
+            if begins <= start and end <= ends:
+                rows.append((start - begins, end - begins, text[first.start : first.end]))
+        return {"text": node.get_content(), "heading": heading or "", "header": header, "rows": rows}
 
-    def order(self, question: str, paths: Sequence[str]) -> list[tuple[str, int]]:
-        """The passages of these documents, as (path, number), best first."""
+    def order(self, question: str, paths: Sequence[str]) -> list[Place]:
+        """The passages of these documents, best first."""
         nodes: list[Any] = [hit.node for hit in self._assistant.search(question, list(paths))]
         places = [(node.metadata["document"], node.start_char_idx) for node in nodes]
         return [(path, self._numbers[path, start]) for path, start in places]
+
+    def best_of_each(self, question: str, paths: Sequence[str]) -> list[Place]:
+        """The best passage of each of these documents, best first."""
+        best: dict[str, Place] = {}
+        for place in self.order(question, paths) if paths else ():
+            best.setdefault(place[0], place)
+        return list(best.values())
 
     def line(self, question: Question, others: Sequence[str]) -> dict[str, Any]:
         """What the question teaches; no passage of `near` touches anything that answers."""
@@ -171,7 +185,7 @@ class Searched:
                     touched.add((path, number))
                 if start <= low and high <= end:
                     right.append((path, number, answer[0] - start, answer[1] - start))
-        near = [one for one in self.order(question.text, question.documents) if one not in touched]
+        near = [place for place in self.order(question.text, question.documents) if place not in touched]
         return {
             "question": question.text,
             "id": question.id,
@@ -179,49 +193,67 @@ class Searched:
             "answerable": question.answerable,
             "right": right,
             "near": near[:NEAR],
-            "away": self.order(question.text, others)[:AWAY] if others and question.answerable else [],
+            "away": self.best_of_each(question.text, others)[:AWAY] if question.answerable else [],
         }
 
 
-@click.command(help=__doc__.split("\n", maxsplit=1)[0] if __doc__ else None)
-@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--documents", "most", type=int, help="Only so many of each kind, to try.")
-@click.option("--threads", default=2, show_default=True)
-def main(source: Path, out: Path, most: int | None, threads: int) -> None:
+def gather(
+    source: Path, out: Path, *, threads: int, max_documents: int | None = None, show: bool = False
+) -> tuple[int, int]:
+    """Write OUT in one step; returns the number of questions, and of answered ones that no passage answers.
+
+    `max_documents`: only so many of the documents that stand alone, and of the collections' documents.
+    """
     read = [read_own(source), read_collections(source / "collections")]
-    sources = [one for documents, _ in read for one in documents[:most]]
-    known = {one.path: one for one in sources}
+    sources = [document for documents, _ in read for document in documents[:max_documents]]
+    known = {document.path: document for document in sources}
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for one in sources:
-        groups[one.group, one.split].append(one.path)
-    questions = [one for _, asked in read for one in asked if known.keys() >= set(one.documents)]
+    for document in sources:
+        groups[document.group, document.split].append(document.path)
+    questions = [question for _, asked in read for question in asked if known.keys() >= set(question.documents)]
+    lost = 0
+    part = out.with_suffix(".part")
     with tempfile.TemporaryDirectory() as scratch:
-        for one in sources:
-            path = Path(scratch, "docs", one.path)
+        for document in sources:
+            path = Path(scratch, "docs", document.path)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(one.data)
+            path.write_bytes(document.data)
         config = Config(data_dir=Path(scratch), threads=threads, dense_hits=ALL, keyword_hits=ALL, fused_hits=ALL)
         assistant = Assistant(Store(Path(scratch, "store"), Path(scratch, "docs")), config)
         assistant.refresh()
         searched = Searched(assistant)
-        lost = 0
-        part = out.with_suffix(".part")
         with gzip.open(part, "wt", encoding="utf-8") as file:
             for info in assistant.documents():
                 searched.add(info.path)
                 about = {"group": known[info.path].group, "split": known[info.path].split}
                 file.write(json.dumps(searched.papers[info.path] | about) + "\n")
-            with click.progressbar(questions, label="questions") as bar:
+            with click.progressbar(questions, label="questions", hidden=not show) as bar:
                 for question in bar:
                     place = known[question.documents[0]]
-                    others = [one for one in groups[place.group, place.split] if one not in question.documents]
-                    line = searched.line(question, others)
+                    line = searched.line(question, _others(question, groups[place.group, place.split]))
                     lost += question.answerable and not line["right"]
                     file.write(json.dumps(line | {"split": place.split}) + "\n")
         assistant.close()
-        part.replace(out)
-    click.echo(f"{len(questions)} questions; {lost} answered ones left out, as no passage holds their quote")
+    part.replace(out)
+    return len(questions), lost
+
+
+def _others(question: Question, alike: Sequence[str]) -> list[str]:
+    """Some other documents of the group that a question about a single document is put to; drawn by its id."""
+    if len(question.documents) > 1:
+        return []
+    others = [path for path in alike if path not in question.documents]
+    return Random(question.id).sample(others, min(AWAY_DOCUMENTS, len(others)))
+
+
+@click.command(help=__doc__.split("\n", maxsplit=1)[0] if __doc__ else None)
+@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--documents", "max_documents", type=int, help="Only so many of each kind, to try.")
+@click.option("--threads", default=2, show_default=True)
+def main(source: Path, out: Path, max_documents: int | None, threads: int) -> None:
+    count, lost = gather(source, out, threads=threads, max_documents=max_documents, show=True)
+    click.echo(f"{count} questions; {lost} answered ones left out, as no passage holds their quote")
 
 
 if __name__ == "__main__":

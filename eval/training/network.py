@@ -20,7 +20,7 @@ from qa.reader.encode import PASSAGE
 
 NEVER = -1e4  # a logit that no softmax gives any weight
 GROUP_SHARE = 0.5  # of the loss over a question's passages together, beside the loss of each passage
-DENIAL_SHARE, DENIAL_WEIGHT = 0.3, 8.0  # one passage in a hundred denies: each counts as much as eight that do not
+DENIAL_SHARE, DENIAL_WEIGHT = 0.3, 4.0  # few passages deny anything: each of them counts as much as four that do not
 
 
 class Outputs(NamedTuple):
@@ -53,7 +53,7 @@ class Reader(torch.nn.Module):
         torch.nn.init.constant_(self.margin.weight, 0.1)
         for bias in (self.place.bias, self.vote.bias, self.margin.bias):
             torch.nn.init.zeros_(bias)
-        torch.nn.init.constant_(self.denies.bias, -4.0)  # few passages deny anything
+        torch.nn.init.constant_(self.denies.bias, -3.0)  # few passages deny anything
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, segments: Tensor) -> Outputs:
         """Int64 [batch, tokens] each -> the logits."""
@@ -114,7 +114,7 @@ def loss_of(outputs: Outputs, batch: dict[str, Tensor], *, smoothing: float) -> 
     denied = functional.binary_cross_entropy_with_logits(
         outputs.denies, batch["denies"], reduction="none", pos_weight=outputs.denies.new_tensor(DENIAL_WEIGHT)
     )
-    loss = passage_loss(outputs, batch, smoothing=smoothing) + DENIAL_SHARE * (denied * batch["weight"]).mean()
+    loss = passage_loss(outputs, batch, smoothing=smoothing) + DENIAL_SHARE * denied.mean()
     return loss + GROUP_SHARE * group_loss(outputs.answerable, batch) if "group" in batch else loss
 
 

@@ -25,7 +25,7 @@ PRODUCTS = {  # of a layer, by the export's name → (the encoder's names, in th
 def packaged_weights(folder: Path) -> dict[str, Tensor]:
     """The trained parameters in `folder`'s `model.onnx`, by the names they have in `eval.training.network.Reader`."""
     graph = onnx.load(folder / "model.onnx").graph
-    tensors = {one.name: one for one in graph.initializer}
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
     nodes = {name: node for node in graph.node for name in node.output}
 
     def value(name: str) -> Tensor:

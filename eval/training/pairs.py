@@ -1,16 +1,15 @@
 """Question–passage pairs on disk → `Corpus`: passages cut as the slicer cuts, answers put in their place. No torch."""
 
-import gzip
 import hashlib
-import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from eval.jsonl import read_lines
 from eval.training import forms
 from eval.training.synonyms import Synonyms
 from qa.chunks import TokenEnds, split_document, split_sentences
@@ -19,20 +18,20 @@ from qa.formats import read_plain
 from qa.schema import Document
 from qa.words import content_words, names
 
-Span = tuple[int, int]
+CharSpan = tuple[int, int]
 DEV_PERCENT = 3  # of the titles are held out
 REPEATS = 4  # of a pair that is not SQuAD's: questions of other people about other texts, one in ten of all
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class TrainingPassage:
     """A passage with its sentences and windows, as intervals of its text."""
 
     id: str
     title: str
     text: str
-    sentences: tuple[Span, ...]
-    windows: tuple[Span, ...]
+    sentences: tuple[CharSpan, ...]
+    windows: tuple[CharSpan, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Pair:
     passage: str
     answerable: bool
     answers: tuple[str, ...]
-    spans: tuple[Span, ...]
+    spans: tuple[CharSpan, ...]
     kind: str
     has_phrase: bool  # else the span is a whole sentence: known to hold the answer, not to be it
 
@@ -53,7 +52,7 @@ class Pair:
 class Corpus:
     """Passages by id, pairs by what they are (`answer`, `unanswerable`, `hardneg`, …), and names to swap from."""
 
-    passages: dict[str, Passage]
+    passages: dict[str, TrainingPassage]
     ids: tuple[str, ...]  # of the passages that are whole
     pairs: dict[str, list[Pair]]
     named: dict[str, list[str]]  # title → names in its questions
@@ -61,14 +60,14 @@ class Corpus:
     synonyms: Synonyms  # to put questions in other words
 
 
-def cut(passage_id: str, title: str, text: str, token_ends: TokenEnds) -> Passage:
+def cut(passage_id: str, title: str, text: str, token_ends: TokenEnds) -> TrainingPassage:
     """The passage as the product would index it from a text file."""
     extract = read_plain(text)
     document = Document("", text, text_sha256(text), title, None, None, "utf-8", extract.blocks)
     sentences = split_sentences(document)
     chunks = split_document(text, sentences, token_ends, key="")
-    spans, windows = (tuple((one.start, one.end) for one in parts) for parts in (sentences, chunks))
-    return Passage(passage_id, unquote(title).replace("_", " "), text, spans, windows)
+    spans, windows = (tuple((part.start, part.end) for part in parts) for parts in (sentences, chunks))
+    return TrainingPassage(passage_id, unquote(title).replace("_", " "), text, spans, windows)
 
 
 def load(
@@ -85,13 +84,13 @@ def load(
     """
     passages = {
         row["id"]: cut(row["id"], row["title"], row["text"], token_ends)
-        for row in _rows(source / "passages.jsonl.gz")
+        for row in read_lines(source / "passages.jsonl.gz")
         if is_dev(row["title"] or row["id"]) == dev
     }
     pairs: dict[str, list[Pair]] = defaultdict(list)
     named: dict[str, set[str]] = defaultdict(set)
     behind: dict[str, set[str]] = defaultdict(set)
-    for row in _rows(source / "pairs.jsonl.gz"):
+    for row in read_lines(source / "pairs.jsonl.gz"):
         passage = passages.get(row["passage"])
         pair = _pair(row, passage) if passage else None
         if passage and pair:
@@ -101,8 +100,8 @@ def load(
                 named[passage.title].add(name)
                 behind[word_before(pair.question, name)].add(name)
     ids = tuple(passages)
-    for row in _rows(mined) if mined else ():
-        passages[row["id"]] = Passage(row["id"], row["title"], row["text"], (), ((0, len(row["text"])),))
+    for row in read_lines(mined) if mined else ():
+        passages[row["id"]] = TrainingPassage(row["id"], row["title"], row["text"], (), ((0, len(row["text"])),))
         pairs[row["kind"]].append(_mined_pair(row))
     return Corpus(
         passages,
@@ -119,12 +118,7 @@ def is_dev(title: str) -> bool:
     return int(hashlib.sha256(title.encode()).hexdigest()[:8], 16) % 100 < DEV_PERCENT
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        yield from map(json.loads, file)
-
-
-def _pair(row: dict[str, Any], passage: Passage) -> Pair | None:
+def _pair(row: dict[str, Any], passage: TrainingPassage) -> Pair | None:
     question = forms.normalise(row["question"])
     accepted = row["answers"] or row["evidence"]
     spans = find_spans(passage, question, accepted, row["evidence"]) if row["answerable"] else ()
@@ -148,24 +142,26 @@ def _mined_pair(row: dict[str, Any]) -> Pair:
     return Pair(row["id"], row["question"], row["id"], bool(spans), answers, spans, row["kind"], has_phrase=True)
 
 
-def find_spans(passage: Passage, question: str, answers: Sequence[str], evidence: Sequence[str]) -> tuple[Span, ...]:
+def find_spans(
+    passage: TrainingPassage, question: str, answers: Sequence[str], evidence: Sequence[str]
+) -> tuple[CharSpan, ...]:
     """Where the answers stand: inside the evidence, else where the sentence shares most words with the question."""
     text = passage.text
-    proofs = [span for one in evidence for span in _occurrences(text, one)]
+    proofs = [span for sentence in evidence for span in _occurrences(text, sentence)]
     wanted = set(content_words(question))
 
-    def merit(span: Span) -> tuple[bool, bool, int]:
+    def merit(span: CharSpan) -> tuple[bool, bool, int]:
         around = next((text[a:b] for a, b in passage.sentences if a <= span[0] < b), "")
         whole = not (text[span[0] - 1 : span[0]].isalnum() and text[span[0]].isalnum()) and not (
             text[span[1] : span[1] + 1].isalnum() and text[span[1] - 1].isalnum()
         )
         return any(a <= span[0] and span[1] <= b for a, b in proofs), whole, len(wanted & set(content_words(around)))
 
-    found = [max(places, key=merit) for one in answers if (places := _occurrences(text, one))]
+    found = [max(places, key=merit) for answer in answers if (places := _occurrences(text, answer))]
     return tuple(found)
 
 
-def _occurrences(text: str, part: str) -> list[Span]:
+def _occurrences(text: str, part: str) -> list[CharSpan]:
     return [(m.start(), m.end()) for m in re.finditer(re.escape(part.strip()), text)] if part.strip() else []
 
 

@@ -7,10 +7,9 @@ Make choices, that of the threshold included, on the first half of the titles, a
 needs the `train` extra.
 """
 
-import gzip
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -20,9 +19,10 @@ import click
 import numpy as np
 from tokenizers import Tokenizer
 
+from eval.jsonl import read_lines
 from eval.metrics import auroc, token_f1
 from eval.training import forms
-from eval.training.pairs import Passage, cut
+from eval.training.pairs import TrainingPassage, cut
 from qa.embed import open_session, open_tokenizer, token_ends
 from qa.reader.encode import Encoded, Encoder, best_span, characters
 
@@ -45,7 +45,7 @@ class ParagraphCase:
     """A question with its paragraph and the accepted answers."""
 
     question: str
-    passage: Passage
+    passage: TrainingPassage
     answers: tuple[str, ...]  # empty when the paragraph does not answer the question
 
 
@@ -72,21 +72,16 @@ def load(
     source: Path, *, half: str, questions: int | None, seed: int = 1, name: str = "squad2-dev"
 ) -> list[ParagraphCase]:
     """The questions about one half of the titles in alphabetical order (or `both` halves), or a sample of them."""
-    passages = {row["id"]: row for row in _rows(source / f"{name}-passages.jsonl.gz")}
+    passages = {row["id"]: row for row in read_lines(source / f"{name}-passages.jsonl.gz")}
     titles = sorted({row["title"] for row in passages.values()})
     middle = (len(titles) + 1) // 2
     kept = set({"first": titles[:middle], "second": titles[middle:], "both": titles}[half])
-    rows = [row for row in _rows(source / f"{name}-questions.jsonl.gz") if row["title"] in kept]
+    rows = [row for row in read_lines(source / f"{name}-questions.jsonl.gz") if row["title"] in kept]
     if questions and questions < len(rows):
         rows = Random(seed).sample(rows, questions)
     needed = {row["doc_ids"][0] for row in rows}
     cuts = {key: cut(key, passages[key]["title"], passages[key]["text"], token_ends) for key in sorted(needed)}
     return [ParagraphCase(row["question"], cuts[row["doc_ids"][0]], tuple(row["answers"])) for row in rows]
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        yield from map(json.loads, file)
 
 
 def ask(case: ParagraphCase, question: str, score: Score) -> ParagraphResult:

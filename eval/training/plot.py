@@ -1,16 +1,16 @@
 """Draws how training went, for the model card: `python -m eval.training.plot RUN_DIR… OUT.png`; needs `report`."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
+from eval.jsonl import read_lines
+
 
 def rows(path: Path) -> list[dict[str, Any]]:
     """A log's measurements in order; the lines that begin a stage are left out."""
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
-    return [row for row in map(json.loads, lines) if "options" not in row]
+    return [row for row in read_lines(path) if "options" not in row] if path.exists() else []
 
 
 @click.command(help=__doc__.split("\n", maxsplit=1)[0] if __doc__ else None)

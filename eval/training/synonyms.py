@@ -32,7 +32,7 @@ def load(folder: Path) -> Synonyms:
         uses[word][POS[rest[0]], int(sense)] = int(count)
     found: Synonyms = {}
     for pos in ("noun", "verb", "adj", "adv"):
-        irregular = {one for line in (folder / f"{pos}.exc").read_text().splitlines() for one in line.split()[1:]}
+        irregular = {form for line in (folder / f"{pos}.exc").read_text().splitlines() for form in line.split()[1:]}
         meant: dict[str, list[str]] = defaultdict(list)  # sense → the words that mostly mean it
         for line in (folder / f"index.{pos}").read_text().splitlines():
             word, *parts = line.split()
@@ -44,9 +44,9 @@ def load(folder: Path) -> Synonyms:
                 meant[parts[-int(parts[1])]].append(word.replace("_", " "))
         for words in meant.values():
             for word in words:
-                others = [one for one in words if one.split()[0] != word.split()[0]]
+                others = [other for other in words if other.split()[0] != word.split()[0]]
                 for form, inflect in _FORMS[pos]:
-                    if form and {one.split()[0] for one in words} & irregular:
+                    if form and {other.split()[0] for other in words} & irregular:
                         continue
                     if others and _WORD.fullmatch(word):
                         found.setdefault(inflect(word), tuple(map(inflect, others)))
