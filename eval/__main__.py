@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from eval import outputs
+from eval.benchmarks.questions import Reach
 from eval.exams import answerers, record, report
 from eval.exams.record import Baseline, CaseResult, CaseVerdict, Record
 from eval.exams.run import Exam, load_exam, make_record, run_exam
@@ -20,6 +21,7 @@ from qa.config import PACKAGED_SEEDS, default_docs, from_environment
 from qa.errors import QAError
 
 HERE = Path(__file__).resolve().parent
+BENCHMARKS = "squad2 clapnq chunking beir ownwords collections talks talks-meant".split()
 FALLS = 1  # exit code when a gated metric falls below the baseline beyond noise
 
 
@@ -109,9 +111,14 @@ def compare(one: Path, other: Path) -> None:
 
 
 @main.command()
-@click.argument("name", type=click.Choice(["squad2", "clapnq", "chunking", "beir", "ownwords"]))
+@click.argument("name", type=click.Choice(BENCHMARKS))
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--given", is_flag=True, help="Only the gold document may be used, instead of one open collection.")
+@click.option(
+    "--reach",
+    type=click.Choice(["document", "group", "all"]),
+    help="Which documents may be used: the gold one alone, its group, or one collection of all.  [default: group for"
+    " collections, document for talks, else all]",
+)
 @click.option("--half", type=click.IntRange(1, 2), help="Only the first or second half by title.  [default: both]")
 @click.option("--sample", default=0, show_default=True, type=click.IntRange(0), help="How many questions; 0 for all.")
 @click.option("--seed", default=1, show_default=True)
@@ -120,15 +127,16 @@ def compare(one: Path, other: Path) -> None:
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Risk–coverage and reliability, a PNG.")
 @click.option("--json", "as_json", is_flag=True)
 def benchmark(
-    name: str, path: Path, given: bool, half: int | None, sample: int, seed: int, only_recall: bool, keep: Path | None,
-    plot: Path | None, as_json: bool,
+    name: str, path: Path, reach: Reach | None, half: int | None, sample: int, seed: int, only_recall: bool,
+    keep: Path | None, plot: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Run a public benchmark whose files are in PATH.
 
     squad2, clapnq and chunking are NAME-passages.jsonl.gz (id, title, text) and NAME-questions.jsonl.gz (id, question,
     answerable, answers, starts or evidence, doc_ids), with NAME squad2-dev, clapnq-dev or chunking-eval; beir is
     corpus.jsonl, queries.jsonl and qrels/test.tsv; ownwords is ownwords-documents.jsonl.gz and
-    ownwords-questions.jsonl.gz, of which the split dev is asked, with --given each document alone.
+    ownwords-questions.jsonl.gz, of which the split dev is asked; collections is collections/NAME/ with questions.jsonl;
+    talks is talks.jsonl.gz beside ownwords-documents.jsonl.gz, and talks-meant asks what each turn means by itself.
     """
     from eval.benchmarks import benchmark as benchmarks
     from eval.benchmarks import outcomes
@@ -141,11 +149,12 @@ def benchmark(
     config = from_environment()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        asked: dict[str, Any] = {"given": given, "half": half, "sample": sample, "seed": seed}
+        reached = reach or benchmarks.REACHES.get(name, "all")
+        asked: dict[str, Any] = {"reach": reached, "half": half, "sample": sample, "seed": seed}
         if only_recall:
             (folder / "docs").mkdir()
             questions = benchmarks.load(name, path, folder / "docs", **asked)
-            _print_kinds(recall(questions, folder, config, given=given, show=_progress(name)))
+            _print_kinds(recall(questions, folder, config, reach=reached, show=_progress(name)))
             return
         found = benchmarks.run(name, path, folder, config, **asked, show=_progress(name), keep=keep)
     threshold = load_calibration()["threshold"]
@@ -191,7 +200,7 @@ def speed(
         folder = docs or PACKAGED_SEEDS
         if squad2:
             folder = Path(scratch)
-            found = benchmarks.load("squad2", squad2, folder, given=False, half=2, sample=sample, seed=1)
+            found = benchmarks.load("squad2", squad2, folder, reach="all", half=2, sample=sample, seed=1)
             asked = asked or [question.text for question in found]
         asked = asked or [placed.case.turns[-1] for placed in _packaged()[0].cases]
         tables = measure.measure(

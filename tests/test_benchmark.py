@@ -16,7 +16,7 @@ from eval.__main__ import main
 from eval.benchmarks import benchmark, outcomes
 from eval.benchmarks.cascade import Cascade
 from eval.benchmarks.outcomes import BenchmarkOutcome
-from eval.benchmarks.questions import Question
+from eval.benchmarks.questions import Question, Reach
 from eval.load import plain
 from qa.config import Config
 from qa.errors import QAError
@@ -54,7 +54,7 @@ def squad2(tmp_path: Path) -> Path:
 
 def load(source: Path, docs: Path, **options: Any) -> list[Question]:
     docs.mkdir()
-    chosen = {"given": False, "half": None, "sample": 0, "seed": 1, **options}
+    chosen = {"reach": "all", "half": None, "sample": 0, "seed": 1, **options}
     return benchmark.load("squad2", source, docs, **chosen)
 
 
@@ -90,14 +90,14 @@ def test_in_a_cascade_the_second_reads_what_the_first_finds_best() -> None:
     assert (first.seen, second.seen) == ([4], [2])
 
 
-@pytest.mark.parametrize("given", [True, False])
-def test_gold_stands_where_it_is_said_to(squad2: Path, tmp_path: Path, given: bool) -> None:
-    found = load(squad2, tmp_path / "docs", given=given)
+@pytest.mark.parametrize("reach", ["document", "all"])
+def test_gold_stands_where_it_is_said_to(squad2: Path, tmp_path: Path, reach: Reach) -> None:
+    found = load(squad2, tmp_path / "docs", reach=reach)
     assert [len(one.parts) for one in found] == [1, 1, 0]
     for question, row in zip(found, QUESTIONS, strict=True):
         for (document, start, end), answer in zip(question.gold, row["answers"], strict=True):
             assert (tmp_path / "docs" / document).read_text("utf-8")[start:end] == answer
-    assert len(list((tmp_path / "docs").iterdir())) == (3 if given else 2)
+    assert len(list((tmp_path / "docs").iterdir())) == (3 if reach == "document" else 2)
 
 
 def test_halves_by_title_keep_only_their_documents(squad2: Path, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_evidence_sentences_are_parts_and_beir_documents_are_not(tmp_path: Path)
     write(tmp_path / "clapnq-dev-passages.jsonl.gz", PASSAGES)
     write(tmp_path / "clapnq-dev-questions.jsonl.gz", questions)
     (tmp_path / "docs").mkdir()
-    options: dict[str, Any] = {"given": False, "half": None, "sample": 0, "seed": 1}
+    options: dict[str, Any] = {"reach": "all", "half": None, "sample": 0, "seed": 1}
     one, other = benchmark.load("clapnq", tmp_path, tmp_path / "docs", **options)
     assert (len(one.parts), other.parts) == (2, ())
     rows = [{"_id": one["id"], "title": one["title"], "text": one["text"]} for one in PASSAGES]
@@ -132,20 +132,20 @@ def test_evidence_sentences_are_parts_and_beir_documents_are_not(tmp_path: Path)
     assert len(query.gold) == 2
 
 
-@pytest.mark.parametrize("given", [True, False])
-def test_a_benchmark_runs_through_the_pipeline(squad2: Path, tmp_path: Path, given: bool) -> None:
+@pytest.mark.parametrize("reach", ["document", "all"])
+def test_a_benchmark_runs_through_the_pipeline(squad2: Path, tmp_path: Path, reach: Reach) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     seen: list[tuple[int, int]] = []
     config = Config(data_dir=tmp_path, threads=1)
     found = benchmark.run(
-        "squad2", squad2, scratch, config, given=given, half=None, sample=0, seed=1, show=lambda *at: seen.append(at)
+        "squad2", squad2, scratch, config, reach=reach, half=None, sample=0, seed=1, show=lambda *at: seen.append(at)
     )
     assert seen[-1] == (3, 3)
     assert all(one.quoted and 0 <= one.confidence <= 1 for one in found)  # at threshold 0 nothing is refused
     assert found[0].right(0.0)
     assert found[0].retrieved
-    if given:
+    if reach == "document":
         assert {place[0] for place in found[2].quoted} == {found[2].question.document}
 
 
@@ -217,7 +217,7 @@ def test_files_that_are_not_a_benchmark_are_named(squad2: Path, tmp_path: Path) 
     (tmp_path / "queries.jsonl").write_text('{"_id": "1", "text": "x"}\n')
     (tmp_path / "docs").mkdir()
     with pytest.raises(QAError, match=r"test\.tsv"):
-        benchmark.load("beir", tmp_path, tmp_path / "docs", given=False, half=None, sample=0, seed=1)
+        benchmark.load("beir", tmp_path, tmp_path / "docs", reach="all", half=None, sample=0, seed=1)
 
 
 class Letters(BaseEmbedding):

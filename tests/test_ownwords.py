@@ -89,7 +89,16 @@ def test_a_run_goes_on_behind_a_line_that_was_cut_off(source: Path, tmp_path: Pa
         place = tmp_path / name
         place.mkdir()
         return benchmark.run(
-            "ownwords", source, place, config, given=True, half=1, sample=4, seed=1, show=lambda *_: None, keep=keep
+            "ownwords",
+            source,
+            place,
+            config,
+            reach="document",
+            half=1,
+            sample=4,
+            seed=1,
+            show=lambda *_: None,
+            keep=keep,
         )
 
     first = run("first")
@@ -104,8 +113,8 @@ def test_a_run_goes_on_behind_a_line_that_was_cut_off(source: Path, tmp_path: Pa
 
 def test_recall_by_way_and_kind(source: Path, tmp_path: Path, config: Config) -> None:
     (tmp_path / "docs").mkdir()
-    questions = benchmark.load("ownwords", source, tmp_path / "docs", given=True, half=None, sample=0, seed=1)
-    found = recall.recall(questions, tmp_path, config, given=True, show=lambda *_: None)
+    questions = benchmark.load("ownwords", source, tmp_path / "docs", reach="document", half=None, sample=0, seed=1)
+    found = recall.recall(questions, tmp_path, config, reach="document", show=lambda *_: None)
     assert found["all"]["questions"] == len([one for one in questions if one.parts])
     assert found["At"]["words"] == found["At"]["fused"] == 1.0
     assert 0 <= (found["Ap"]["meaning"] or 0) <= 1

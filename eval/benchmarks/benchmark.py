@@ -13,9 +13,9 @@ from typing import Any
 
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 
-from eval.benchmarks import ownwords, public
+from eval.benchmarks import collections, ownwords, public, talks
 from eval.benchmarks.outcomes import BenchmarkOutcome, outcome
-from eval.benchmarks.questions import Question
+from eval.benchmarks.questions import Question, Reach
 from eval.jsonl import read_lines
 from qa.assistant import Assistant
 from qa.config import Config
@@ -32,18 +32,23 @@ LOADERS: dict[str, Callable[..., list[Question]]] = {
     "chunking": lambda source, docs, **options: public.evidence("chunking-eval", source, docs, **options),
     "beir": public.beir,
     "ownwords": ownwords.load,
+    "collections": collections.load,
+    "talks": talks.load,
+    "talks-meant": lambda source, docs, **options: talks.load(source, docs, meant=True, **options),
 }
+
+REACHES: dict[str, Reach] = {"collections": "group", "talks": "document", "talks-meant": "document"}  # others: all
 
 
 def load(
-    name: str, source: Path, docs: Path, *, given: bool, half: int | None, sample: int, seed: int
+    name: str, source: Path, docs: Path, *, reach: Reach, half: int | None, sample: int, seed: int
 ) -> list[Question]:
     """Write the documents of one half (None: of both) to `docs`; a seeded sample (0: all) of its questions.
 
-    `given`: a document is what a question's gold stands in, so that it alone can be asked.
+    With the reach `document`, a file is what a question's gold stands in, so that it alone can be asked.
     """
     try:
-        questions = LOADERS[name](source, docs, whole_articles=not given)
+        questions = LOADERS[name](source, docs, whole_articles=reach != "document")
     except (KeyError, IndexError, TypeError) as error:
         raise QAError(
             f"the files in {source} are not those of {name}: {error!r} is missing or not as expected."
@@ -51,10 +56,11 @@ def load(
     if half:
         kept = {question.document for question in questions if question.half == half}
         questions = [question for question in questions if question.half == half]
-        for path in docs.iterdir():
-            if path.name not in kept:
+        kept |= {name for question in questions for name in question.group}
+        for path in docs.rglob("*"):
+            if path.is_file() and path.relative_to(docs).as_posix() not in kept:
                 path.unlink()
-    if given:
+    if reach == "document":
         questions = [question for question in questions if question.document]
     if sample:
         questions = random.Random(seed).sample(questions, min(sample, len(questions)))  # noqa: S311
@@ -67,7 +73,7 @@ def run(
     scratch: Path,
     config: Config,
     *,
-    given: bool,
+    reach: Reach,
     half: int | None,
     sample: int,
     seed: int,
@@ -78,14 +84,14 @@ def run(
 ) -> list[BenchmarkOutcome]:
     """Ask the questions that `load` gives; raises QAError for a missing file.
 
-    `given`: only the gold document may be used. Else all documents of the half's questions are one collection.
+    `reach`: which documents may be used. `all`: all documents of the half's questions are one collection.
     `keep`: a file of outcomes, a line a question. Those that it holds are not asked again, so that a run that was
     interrupted goes on; it is for one state of the code, the models and these options. `reader`: in place
     of the packaged one. `raw`: scores are the reader's own, whatever calibration is packaged.
     """
     docs = scratch / "docs"
     docs.mkdir()
-    questions = load(name, source, docs, given=given, half=half, sample=sample, seed=seed)
+    questions = load(name, source, docs, reach=reach, half=half, sample=sample, seed=seed)
     assistant = Assistant(Store(scratch / "store", docs), replace(config, threshold=0.0), reader)
     assistant.refresh()
     if raw:
@@ -97,8 +103,8 @@ def run(
         if question.id in known:
             results.append(_from_row(question, known[question.id]))
             continue
-        documents = [question.document] if given and question.document else None
-        results.append(outcome(question, assistant.ask(question.text, documents=documents), threshold))
+        answer = assistant.ask(question.text, history=question.history, documents=question.documents(reach))
+        results.append(outcome(question, answer, threshold))
         if keep:
             with keep.open("a", encoding="utf-8") as file:
                 file.write("\n" + json.dumps(_row(results[-1])))  # behind a line that was cut off, too

@@ -5,15 +5,14 @@ document, split, kind, answerable, question, gold: quote, start, end, part). Onl
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from eval.benchmarks.places import Places
 from eval.benchmarks.questions import Question
 from eval.jsonl import read_lines
 from eval.metrics import Interval
-from qa.documents import File, read_document, signature
 
 ELSEWHERE = 0.2  # of the answered questions are also put to another document of the same group, which answers none
 ELSEWHERE_KIND = "elsewhere"
@@ -39,13 +38,14 @@ def load(source: Path, docs: Path, *, whole_articles: bool, split: str = "dev", 
     for key, half in halves.items():
         document = documents[key]
         (docs / document["name"]).write_bytes(document["text"].encode("utf-8"))
-        places = _Places(docs / document["name"], document["text"])
-        questions += [_question(row, document["name"], places, half) for row in rows[key]]
+        places = Places(docs / document["name"], document["text"])
+        group = tuple(sorted(documents[other]["name"] for other in alike[document["group"], half]))
+        questions += [_question(row, document["name"], places, half, group) for row in rows[key]]
         others = [other for other in alike[document["group"], half] if other != key]
         if not whole_articles and others:
             chosen = [row for row in rows[key] if row["answerable"] and _draw(row["id"], seed).random() < ELSEWHERE]
             questions += [
-                _elsewhere(row, documents[_draw(row["id"], seed).choice(others)]["name"], half) for row in chosen
+                _elsewhere(row, documents[_draw(row["id"], seed).choice(others)]["name"], half, group) for row in chosen
             ]
     return questions
 
@@ -54,7 +54,7 @@ def _draw(key: str, seed: int) -> Random:
     return Random(f"{seed}:{key}")  # noqa: S311  # a sample, not a secret
 
 
-def _question(row: dict[str, Any], name: str, places: "_Places", half: int) -> Question:
+def _question(row: dict[str, Any], name: str, places: Places, half: int, group: tuple[str, ...]) -> Question:
     parts: dict[int, list[Interval]] = defaultdict(list)
     for gold in row["gold"]:
         start, end = places.of(gold["start"], gold["end"])
@@ -69,36 +69,9 @@ def _question(row: dict[str, Any], name: str, places: "_Places", half: int) -> Q
         half=half,
         kind=row["kind"],
         every=row["kind"] == "M",
+        group=group,
     )
 
 
-def _elsewhere(row: dict[str, Any], name: str, half: int) -> Question:
-    return Question(f"{row['id']}@{name}", row["question"], False, name, (), (), half, ELSEWHERE_KIND)
-
-
-class _Places:
-    """Places in a file → places in the text that is extracted from it, which a table in CSV is not."""
-
-    def __init__(self, path: Path, text: str) -> None:
-        read = read_document(File(path, path.name, signature(path.stat())), max_file_mb=50)
-        self._rows: Sequence[tuple[int, int]] = ()
-        if read.text != text:
-            self._rows = [(block.start, block.end) for block in read.blocks]
-            self._lines = _filled_lines(text)
-
-    def of(self, start: int, end: int) -> tuple[int, int]:
-        """The interval itself; in a table, its row."""
-        if not self._rows:
-            return start, end
-        row = sum(1 for begins in self._lines if begins <= start) - 1
-        return self._rows[min(row, len(self._rows) - 1)]
-
-
-def _filled_lines(text: str) -> list[int]:
-    """Where each line that holds anything begins."""
-    begins, at = [], 0
-    for line in text.splitlines(keepends=True):
-        if line.strip():
-            begins.append(at)
-        at += len(line)
-    return begins
+def _elsewhere(row: dict[str, Any], name: str, half: int, group: tuple[str, ...]) -> Question:
+    return Question(f"{row['id']}@{name}", row["question"], False, name, (), (), half, ELSEWHERE_KIND, group=group)

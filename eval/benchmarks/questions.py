@@ -2,8 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from eval.metrics import Interval
+from qa.schema import Turn
+
+Reach = Literal["document", "group", "all"]
+"""What a question may be answered from: its own document, the documents of its group, or one collection of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +17,8 @@ class Question:
 
     A part is one thing to be found, given by all places that will do: a SQuAD answer is one part, marked by several
     people; each evidence sentence is a part of its own. `kind` is what the benchmark calls the question; with `every`,
-    an answer is right only where each part is quoted.
+    an answer is right only where each part is quoted. `group` are the documents that belong together, `history` the
+    earlier turns of a conversation.
     """
 
     id: str
@@ -24,6 +30,14 @@ class Question:
     half: int
     kind: str = ""
     every: bool = False
+    group: tuple[str, ...] = ()
+    history: tuple[Turn, ...] = ()
+
+    def documents(self, reach: Reach) -> list[str] | None:
+        """The documents that may be used; None: all."""
+        if reach == "document" and self.document:
+            return [self.document]
+        return list(self.group) if reach == "group" and self.group else None
 
     @property
     def gold(self) -> tuple[Interval, ...]:

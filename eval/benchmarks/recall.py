@@ -8,7 +8,7 @@ from pathlib import Path
 from eval import metrics
 from eval.benchmarks.benchmark import Show
 from eval.benchmarks.outcomes import touches
-from eval.benchmarks.questions import Question
+from eval.benchmarks.questions import Question, Reach
 from qa.assistant import Assistant
 from qa.config import Config
 from qa.store import Store
@@ -17,12 +17,12 @@ ALL = "all"
 
 
 def recall(
-    questions: Sequence[Question], scratch: Path, config: Config, *, given: bool, show: Show
+    questions: Sequence[Question], scratch: Path, config: Config, *, reach: Reach, show: Show
 ) -> dict[str, dict[str, float | None]]:
     """Kind → the share (0–1) of its answerable questions with a place of each part among the first passages, by way.
 
-    `scratch` holds the folder `docs` of the questions; as many passages count as the product reads. `given`: only the
-    question's own document is searched. The question is searched for as it stands; the product parts one that asks
+    `scratch` holds the folder `docs` of the questions; as many passages count as the product reads. `reach` says in
+    which documents. The question is searched for as it stands; the product parts one that asks
     two things.
     """
     found: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
@@ -30,8 +30,7 @@ def recall(
         assistant.refresh()
         answerable = [question for question in questions if question.parts]
         for number, question in enumerate(answerable, 1):
-            documents = [question.document] if given and question.document else None
-            fused = assistant.retriever(documents)
+            fused = assistant.retriever(question.documents(reach))
             for way, retriever in (("words", fused.keyword), ("meaning", fused.dense), ("fused", fused)):
                 hits = [
                     (hit.node.metadata["document"], hit.node.start_char_idx, hit.node.end_char_idx)  # type: ignore[attr-defined]

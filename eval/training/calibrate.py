@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from eval import metrics
 from eval.benchmarks import benchmark
 from eval.benchmarks.outcomes import BenchmarkOutcome, answers_at, summary
+from eval.benchmarks.questions import Reach
 from qa.config import from_environment
 from qa.decide import Calibration
 from qa.reader.reader import FILES, MODEL, load_calibration
@@ -46,7 +47,7 @@ REPORTED = (
     "retrieved",
     "right_never_refusing",
 )
-SOURCES = {"squad2": False, "ownwords": True}  # benchmark → whether each document is asked alone
+SOURCES: dict[str, Reach] = {"squad2": "all", "ownwords": "document"}  # benchmark → which documents are asked
 
 
 def fit(logits: Sequence[float], right: Sequence[bool], weights: Sequence[float] | None = None) -> dict[str, float]:
@@ -163,7 +164,7 @@ def main(bench: Path, own: Path, outcomes: Path, sample: int, seed: int, writes:
         source = {"squad2": bench, "ownwords": own}[name]
         with tempfile.TemporaryDirectory() as scratch:
             return benchmark.run(
-                name, source, Path(scratch), from_environment(), given=SOURCES[name], half=half, sample=sample,
+                name, source, Path(scratch), from_environment(), reach=SOURCES[name], half=half, sample=sample,
                 seed=seed, raw=True, show=_show(f"{name} {half}"),
                 keep=outcomes / f"{name}-{half}-{sample}-{seed}.jsonl",
             )  # fmt: skip
