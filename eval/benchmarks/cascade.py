@@ -81,7 +81,7 @@ def main(source: Path, small: Path, sample: int, seed: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         docs = Path(scratch) / "docs"
         docs.mkdir()
-        questions = benchmark.load("squad2", source, docs, given=False, half=1, sample=sample, seed=seed)
+        questions = benchmark.load("squad2", source, docs, reach="all", half=1, sample=sample, seed=seed)
         with closing(Store(Path(scratch) / "store", docs)) as store:
             Assistant(store, config).refresh()
             for name, (hits, reader) in rows.items():

@@ -40,7 +40,8 @@ def load(source: Path, docs: Path, *, whole_articles: bool, meant: bool = False)
     for row in rows:
         if row["document"] not in documents:
             continue
-        document, history = documents[row["document"]], ()
+        document = documents[row["document"]]
+        history: tuple[Turn, ...] = ()
         for number, turn in enumerate(row["turns"]):
             parts = _parts(row["id"], turn, document, places[row["document"]])
             questions.append(
