@@ -11,13 +11,17 @@ from typing import Any
 
 import click
 
-from eval import answerers, outputs, record, report, stress
-from eval.record import Baseline, Record, Result, Verdict
-from eval.run import Exam, load_exam, make_record, run_exam
+from eval import outputs
+from eval.benchmarks.questions import Reach
+from eval.exams import answerers, record, report
+from eval.exams.record import Baseline, CaseResult, CaseVerdict, Record
+from eval.exams.run import Exam, load_exam, make_record, run_exam
+from eval.load import stress
 from qa.config import PACKAGED_SEEDS, default_docs, from_environment
 from qa.errors import QAError
 
 HERE = Path(__file__).resolve().parent
+BENCHMARKS = "squad2 clapnq chunking beir ownwords collections talks talks-meant".split()
 FALLS = 1  # exit code when a gated metric falls below the baseline beyond noise
 
 
@@ -63,7 +67,7 @@ def run(
     loaded = _packaged() if exams else [load_exam(cases, docs or default_docs())]
     loaded = [_selected(exam, split, answerer) for exam in loaded]
     start = time.perf_counter()
-    results: list[Result] = []
+    results: list[CaseResult] = []
     facts: dict[str, dict[str, Any]] = {}
     open_ = answerers.open_answerer(answerer)
     for exam in loaded:
@@ -85,11 +89,11 @@ def run(
         )  # a line a case: diffs can be read
     if html_out:
         outputs.write(html_out, report.render(made))
-    failed = [f"{one.exam} {one.id}: {one.error}" for one in results if one.error]
+    failed = [f"{result.exam} {result.id}: {result.error}" for result in results if result.error]
     failed += [
-        f"{one.exam} {one.id}: not the slice it claims to be: {place}"
-        for one in results
-        for place in (one.judgement.inexact if one.judgement else ())
+        f"{result.exam} {result.id}: not the slice it claims to be: {place}"
+        for result in results
+        for place in (result.judgement.inexact if result.judgement else ())
     ]
     for line in failed:
         click.echo(line, err=True)
@@ -107,9 +111,14 @@ def compare(one: Path, other: Path) -> None:
 
 
 @main.command()
-@click.argument("name", type=click.Choice(["squad2", "clapnq", "chunking", "beir", "ownwords"]))
+@click.argument("name", type=click.Choice(BENCHMARKS))
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--given", is_flag=True, help="Only the gold document may be used, instead of one open collection.")
+@click.option(
+    "--reach",
+    type=click.Choice(["document", "group", "all"]),
+    help="Which documents may be used: the gold one alone, its group, or one collection of all.  [default: group for"
+    " collections, document for talks, else all]",
+)
 @click.option("--half", type=click.IntRange(1, 2), help="Only the first or second half by title.  [default: both]")
 @click.option("--sample", default=0, show_default=True, type=click.IntRange(0), help="How many questions; 0 for all.")
 @click.option("--seed", default=1, show_default=True)
@@ -118,18 +127,20 @@ def compare(one: Path, other: Path) -> None:
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Risk–coverage and reliability, a PNG.")
 @click.option("--json", "as_json", is_flag=True)
 def benchmark(
-    name: str, path: Path, given: bool, half: int | None, sample: int, seed: int, only_recall: bool, keep: Path | None,
-    plot: Path | None, as_json: bool,
+    name: str, path: Path, reach: Reach | None, half: int | None, sample: int, seed: int, only_recall: bool,
+    keep: Path | None, plot: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Run a public benchmark whose files are in PATH.
 
     squad2, clapnq and chunking are NAME-passages.jsonl.gz (id, title, text) and NAME-questions.jsonl.gz (id, question,
     answerable, answers, starts or evidence, doc_ids), with NAME squad2-dev, clapnq-dev or chunking-eval; beir is
     corpus.jsonl, queries.jsonl and qrels/test.tsv; ownwords is ownwords-documents.jsonl.gz and
-    ownwords-questions.jsonl.gz, of which the split dev is asked, with --given each document alone.
+    ownwords-questions.jsonl.gz, of which the split dev is asked; collections is collections/NAME/ with questions.jsonl;
+    talks is talks.jsonl.gz beside ownwords-documents.jsonl.gz, and talks-meant asks what each turn means by itself.
     """
-    from eval import benchmark as public
-    from eval.recall import recall
+    from eval.benchmarks import benchmark as benchmarks
+    from eval.benchmarks import outcomes
+    from eval.benchmarks.recall import recall
     from qa.reader.reader import load_calibration
 
     if plot:
@@ -138,24 +149,25 @@ def benchmark(
     config = from_environment()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        asked: dict[str, Any] = {"given": given, "half": half, "sample": sample, "seed": seed}
+        reached = reach or benchmarks.REACHES.get(name, "all")
+        asked: dict[str, Any] = {"reach": reached, "half": half, "sample": sample, "seed": seed}
         if only_recall:
             (folder / "docs").mkdir()
-            questions = public.load(name, path, folder / "docs", **asked)
-            _print_kinds(recall(questions, folder, config, given=given, show=_progress(name)))
+            questions = benchmarks.load(name, path, folder / "docs", **asked)
+            _print_kinds(recall(questions, folder, config, reach=reached, show=_progress(name)))
             return
-        found = public.run(name, path, folder, config, **asked, show=_progress(name), keep=keep)
+        found = benchmarks.run(name, path, folder, config, **asked, show=_progress(name), keep=keep)
     threshold = load_calibration()["threshold"]
     if plot:
-        public.plot(found, threshold, plot)
-    figures = public.summary(found, threshold)
+        outcomes.plot(found, threshold, plot)
+    figures = outcomes.summary(found, threshold)
     if as_json:
         click.echo(json.dumps(figures))
         return
     for key, value in figures.items():
         click.echo(f"{key:28} {_number(value)}")
-    if any(one.question.kind for one in found):
-        _print_kinds(public.by_kind(found, threshold))
+    if any(outcome.question.kind for outcome in found):
+        _print_kinds(outcomes.by_kind(found, threshold))
 
 
 def _print_kinds(figures: dict[str, dict[str, Any]]) -> None:
@@ -178,19 +190,19 @@ def speed(
 ) -> None:
     """Time, memory and disk beside their floors, and beside plain LlamaIndex and Chroma.
 
-    PLAIN is made by `python -m qa.models.export_embedder SOURCE_DIR --chroma --out PLAIN`.
+    PLAIN is made by `python -m eval.training.export_embedder SOURCE_DIR --chroma --out PLAIN`.
     """
-    from eval import benchmark as public
-    from eval import speed as measure
+    from eval.benchmarks import benchmark as benchmarks
+    from eval.load import speed as measure
 
     with tempfile.TemporaryDirectory() as scratch:
         asked: Sequence[str] = question
         folder = docs or PACKAGED_SEEDS
         if squad2:
             folder = Path(scratch)
-            found = public.load("squad2", squad2, folder, given=False, half=2, sample=sample, seed=1)
-            asked = asked or [one.text for one in found]
-        asked = asked or [one.case.turns[-1] for one in _packaged()[0].cases]
+            found = benchmarks.load("squad2", squad2, folder, reach="all", half=2, sample=sample, seed=1)
+            asked = asked or [question.text for question in found]
+        asked = asked or [placed.case.turns[-1] for placed in _packaged()[0].cases]
         tables = measure.measure(
             folder, asked, rounds=rounds, plain=plain, show=lambda text: click.echo(text, err=True)
         )
@@ -206,9 +218,9 @@ main.add_command(stress.load)
 
 def _selected(exam: Exam, split: str | None, answerer: str) -> Exam:
     """The cases of the split; an endpoint cannot be told that a document is deleted, so those cases are left out."""
-    cases = [one for one in exam.cases if split in (None, one.case.split)]
+    cases = [placed for placed in exam.cases if split in (None, placed.case.split)]
     if answerer.startswith("http"):
-        kept = [one for one in cases if not one.case.delete]
+        kept = [placed for placed in cases if not placed.case.delete]
         if len(kept) < len(cases):
             click.echo(f"{exam.name}: left out, as an endpoint cannot delete: {len(cases) - len(kept)} cases", err=True)
         cases = kept
@@ -220,7 +232,7 @@ def _packaged() -> list[Exam]:
     return [load_exam([HERE / "cases" / f"{name}.jsonl"], docs) for name, docs in exams.items()]
 
 
-def _read_verdicts(path: Path) -> Sequence[Verdict]:
+def _read_verdicts(path: Path) -> Sequence[CaseVerdict]:
     """Of a run record or a baseline."""
     try:
         data = json.loads(path.read_text("utf-8"))
@@ -252,14 +264,14 @@ def _print_figures(made: Record) -> None:
     click.echo(f"{made.seconds:.0f} s")
 
 
-def _print_comparison(before: Sequence[Verdict], after: Sequence[Verdict]) -> bool:
+def _print_comparison(before: Sequence[CaseVerdict], after: Sequence[CaseVerdict]) -> bool:
     """Print the metrics of both and every case that changed; whether a metric falls beyond noise."""
     rows = record.compare(before, after)
     if not rows:
         raise QAError("the two runs have no case in common; compare runs of the same exam.")
     if gone := record.missing(before, after):
         click.echo(f"asked only before: {', '.join(gone)}", err=True)
-    cases = {(one.exam, one.id): one for one in after}
+    cases = {(verdict.exam, verdict.id): verdict for verdict in after}
     for row in rows:
         click.echo(
             f"{row['exam']} {row['metric']}: {row['before']:.3f} → {row['after']:.3f}"
@@ -272,16 +284,16 @@ def _print_comparison(before: Sequence[Verdict], after: Sequence[Verdict]) -> bo
     return any(row["falls"] for row in rows)
 
 
-def _describe(one: Verdict) -> str:
+def _describe(one: CaseVerdict) -> str:
     """The case on a line, with what became of it where the run says so."""
     known = [one.id, one.kind]
-    if isinstance(one, Result):
+    if isinstance(one, CaseResult):
         known += [one.error or (one.judgement.outcome if one.judgement else ""), " / ".join(one.turns)]
     return "  ".join(known)
 
 
 def _number(value: Any) -> str:
-    return str([round(one, 3) for one in value]) if isinstance(value, tuple) else report.number(value)
+    return str([round(number, 3) for number in value]) if isinstance(value, tuple) else report.number(value)
 
 
 if __name__ == "__main__":

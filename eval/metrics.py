@@ -88,7 +88,8 @@ def exact_match(answer: str, accepted: Sequence[str]) -> float | None:
 
 def token_f1(answer: str, accepted: Sequence[str]) -> float | None:
     """Best 2·P·R / (P + R) over the accepted answers, on normalised tokens (SQuAD), 0–1. Eligible as exact_match."""
-    return max((_f1(normalise_answer(answer).split(), normalise_answer(one).split()) for one in accepted), default=None)
+    tokens = normalise_answer(answer).split()
+    return max((_f1(tokens, normalise_answer(other).split()) for other in accepted), default=None)
 
 
 Print = Literal["right", "wrong", "absent"]
@@ -105,7 +106,7 @@ def large_print(short: str | None, accepted: Sequence[str], *, disputed: bool = 
     if short is None:
         return "absent"
     printed = normalise_answer(short).split()
-    runs = [normalise_answer(one).split() for one in accepted]
+    runs = [normalise_answer(answer).split() for answer in accepted]
     inside = any(
         run and printed[at : at + len(run)] == run for run in runs for at in range(len(printed) - len(run) + 1)
     )

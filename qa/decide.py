@@ -88,7 +88,7 @@ def is_near(part: str, hit: NodeWithScore) -> bool:
     """Whether the passage comes near the question: what tells `not_covered` from `nothing_relevant`.
 
     NEAR is where the share of questions that come near their own document, less the share that come near unrelated
-    ones, is highest on questions in people's own words. `python -m eval.near PATH` prints the shares.
+    ones, is highest on questions in people's own words. `python -m eval.benchmarks.near PATH` prints the shares.
     """
     cosine: float = hit.node.metadata["scores"].get("dense", 0.0)
     return cosine + SHARED_WORDS * _shared(part, f"{hit.node.metadata['title']} {hit.node.get_content()}") >= NEAR

@@ -12,10 +12,12 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from pydantic import Field
 
-from eval import benchmark, plain
 from eval.__main__ import main
-from eval.benchmark import Asked, Question
-from eval.cascade import Cascade
+from eval.benchmarks import benchmark, outcomes
+from eval.benchmarks.cascade import Cascade
+from eval.benchmarks.outcomes import BenchmarkOutcome
+from eval.benchmarks.questions import Question, Reach
+from eval.load import plain
 from qa.config import Config
 from qa.errors import QAError
 from qa.schema import Verdict
@@ -52,7 +54,7 @@ def squad2(tmp_path: Path) -> Path:
 
 def load(source: Path, docs: Path, **options: Any) -> list[Question]:
     docs.mkdir()
-    chosen = {"given": False, "half": None, "sample": 0, "seed": 1, **options}
+    chosen = {"reach": "all", "half": None, "sample": 0, "seed": 1, **options}
     return benchmark.load("squad2", source, docs, **chosen)
 
 
@@ -60,10 +62,10 @@ def test_confidence_is_that_of_the_least_sure_part_that_would_be_answered() -> N
     question = Question("q", "When and where?", True, None, (), (), 1)
     parts = tuple(Verdict(part="", covered=True, probability=p, why="") for p in (0.9, 0.6, 0.1))
     answer = answered(trace=trace(verdicts=parts), quotes=(quote(score=0.9), quote(score=0.6)))
-    assert benchmark.outcome(question, answer, 0.5).confidence == 0.6
-    assert benchmark.outcome(question, answer, 0.7).confidence == 0.9
-    assert benchmark.outcome(question, answer, 0.95).confidence == 0.9  # the surest says how near it came
-    assert benchmark.outcome(question, refused(), 0.5).confidence == 0.0  # nothing was quoted
+    assert outcomes.outcome(question, answer, 0.5).confidence == 0.6
+    assert outcomes.outcome(question, answer, 0.7).confidence == 0.9
+    assert outcomes.outcome(question, answer, 0.95).confidence == 0.9  # the surest says how near it came
+    assert outcomes.outcome(question, refused(), 0.5).confidence == 0.0  # nothing was quoted
 
 
 class Preferring(BaseNodePostprocessor):
@@ -88,14 +90,14 @@ def test_in_a_cascade_the_second_reads_what_the_first_finds_best() -> None:
     assert (first.seen, second.seen) == ([4], [2])
 
 
-@pytest.mark.parametrize("given", [True, False])
-def test_gold_stands_where_it_is_said_to(squad2: Path, tmp_path: Path, given: bool) -> None:
-    found = load(squad2, tmp_path / "docs", given=given)
+@pytest.mark.parametrize("reach", ["document", "all"])
+def test_gold_stands_where_it_is_said_to(squad2: Path, tmp_path: Path, reach: Reach) -> None:
+    found = load(squad2, tmp_path / "docs", reach=reach)
     assert [len(one.parts) for one in found] == [1, 1, 0]
     for question, row in zip(found, QUESTIONS, strict=True):
         for (document, start, end), answer in zip(question.gold, row["answers"], strict=True):
             assert (tmp_path / "docs" / document).read_text("utf-8")[start:end] == answer
-    assert len(list((tmp_path / "docs").iterdir())) == (3 if given else 2)
+    assert len(list((tmp_path / "docs").iterdir())) == (3 if reach == "document" else 2)
 
 
 def test_halves_by_title_keep_only_their_documents(squad2: Path, tmp_path: Path) -> None:
@@ -116,7 +118,7 @@ def test_evidence_sentences_are_parts_and_beir_documents_are_not(tmp_path: Path)
     write(tmp_path / "clapnq-dev-passages.jsonl.gz", PASSAGES)
     write(tmp_path / "clapnq-dev-questions.jsonl.gz", questions)
     (tmp_path / "docs").mkdir()
-    options: dict[str, Any] = {"given": False, "half": None, "sample": 0, "seed": 1}
+    options: dict[str, Any] = {"reach": "all", "half": None, "sample": 0, "seed": 1}
     one, other = benchmark.load("clapnq", tmp_path, tmp_path / "docs", **options)
     assert (len(one.parts), other.parts) == (2, ())
     rows = [{"_id": one["id"], "title": one["title"], "text": one["text"]} for one in PASSAGES]
@@ -130,20 +132,20 @@ def test_evidence_sentences_are_parts_and_beir_documents_are_not(tmp_path: Path)
     assert len(query.gold) == 2
 
 
-@pytest.mark.parametrize("given", [True, False])
-def test_a_benchmark_runs_through_the_pipeline(squad2: Path, tmp_path: Path, given: bool) -> None:
+@pytest.mark.parametrize("reach", ["document", "all"])
+def test_a_benchmark_runs_through_the_pipeline(squad2: Path, tmp_path: Path, reach: Reach) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     seen: list[tuple[int, int]] = []
     config = Config(data_dir=tmp_path, threads=1)
     found = benchmark.run(
-        "squad2", squad2, scratch, config, given=given, half=None, sample=0, seed=1, show=lambda *at: seen.append(at)
+        "squad2", squad2, scratch, config, reach=reach, half=None, sample=0, seed=1, show=lambda *at: seen.append(at)
     )
     assert seen[-1] == (3, 3)
     assert all(one.quoted and 0 <= one.confidence <= 1 for one in found)  # at threshold 0 nothing is refused
     assert found[0].right(0.0)
     assert found[0].retrieved
-    if given:
+    if reach == "document":
         assert {place[0] for place in found[2].quoted} == {found[2].question.document}
 
 
@@ -156,10 +158,10 @@ def test_figures_at_a_threshold(tmp_path: Path) -> None:
         (no, 0.7, gold, None), (no, 0.2, gold, None),
     ]  # fmt: skip
     results = [
-        Asked(Question(f"{n}", *list(vars_of(q))[1:]), sure, quoted, (sure,) * len(quoted), short, bool(n))
+        BenchmarkOutcome(Question(f"{n}", *list(vars_of(q))[1:]), sure, quoted, (sure,) * len(quoted), short, bool(n))
         for n, (q, sure, quoted, short) in enumerate(rows)
     ]
-    found = benchmark.summary(results, 0.5)
+    found = outcomes.summary(results, 0.5)
     assert (found["answerable"], found["right_never_refusing"]) == (4, 0.5)
     assert found["answerable_right"] == 0.25  # of 0.9, 0.6, 0.4 and 0.3 two are answered and one is right
     assert found["unanswerable_refused"] == 0.5
@@ -168,23 +170,27 @@ def test_figures_at_a_threshold(tmp_path: Path) -> None:
     assert 0 <= low <= 0.375 <= high <= 1
     assert found["auroc_answerable"] == pytest.approx((2 + 1 + 1 + 1) / 8)
     assert found["refused_at_50%"] == 0.5
-    assert benchmark.summary(results[:4], 0.5)["balanced_accuracy_interval"] is None
+    assert outcomes.summary(results[:4], 0.5)["balanced_accuracy_interval"] is None
 
 
 def test_a_quote_below_the_threshold_is_not_shown() -> None:
     gold = (("a", 0, 10),)
-    both = Asked(Question("y", "?", True, "a", (gold,), (), 1), 0.9, (("a", 20, 30), *gold), (0.9, 0.4), None, True)
+    both = BenchmarkOutcome(
+        Question("y", "?", True, "a", (gold,), (), 1), 0.9, (("a", 20, 30), *gold), (0.9, 0.4), None, True
+    )
     assert [both.right(threshold) for threshold in (0.0, 0.4, 0.5, 0.95)] == [True, True, False, False]
     assert [len(both.shown(threshold)) for threshold in (0.0, 0.5, 0.95)] == [2, 1, 0]
-    assert benchmark.answers_at([both], 0.5) == ([0.9], [False])
-    assert benchmark.answers_at([both], 0.95) == ([], [])
+    assert outcomes.answers_at([both], 0.5) == ([0.9], [False])
+    assert outcomes.answers_at([both], 0.95) == ([], [])
 
 
 def test_a_benchmark_is_drawn(tmp_path: Path) -> None:
     gold = (("a", 0, 10),)
     yes = Question("y", "?", True, "a", (gold,), (), 1)
-    results = [Asked(yes, 0.1 * n, gold if n % 2 else (("b", 0, 1),), (0.1 * n,), None, True) for n in range(1, 10)]
-    benchmark.plot(results, 0.3, tmp_path / "plot.png")
+    results = [
+        BenchmarkOutcome(yes, 0.1 * n, gold if n % 2 else (("b", 0, 1),), (0.1 * n,), None, True) for n in range(1, 10)
+    ]
+    outcomes.plot(results, 0.3, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"
 
 
@@ -211,7 +217,7 @@ def test_files_that_are_not_a_benchmark_are_named(squad2: Path, tmp_path: Path) 
     (tmp_path / "queries.jsonl").write_text('{"_id": "1", "text": "x"}\n')
     (tmp_path / "docs").mkdir()
     with pytest.raises(QAError, match=r"test\.tsv"):
-        benchmark.load("beir", tmp_path, tmp_path / "docs", given=False, half=None, sample=0, seed=1)
+        benchmark.load("beir", tmp_path, tmp_path / "docs", reach="all", half=None, sample=0, seed=1)
 
 
 class Letters(BaseEmbedding):

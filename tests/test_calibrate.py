@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from eval.benchmark import Asked, Question
-from eval.calibrate import balanced, calibrated, cautious, steady_threshold, threshold_of, write
+from eval.benchmarks.outcomes import BenchmarkOutcome
+from eval.benchmarks.questions import Question
+from eval.training.calibrate import balanced, calibrated, cautious, steady_threshold, threshold_of, write
 from qa.decide import Calibration
 from qa.reader.reader import FILES, MODEL, load_calibration
 
@@ -17,8 +18,8 @@ YES = Question("y", "?", True, "a", (GOLD,), (), 1)
 NO = Question("n", "?", False, "a", (), (), 1)
 
 
-def asked(score: float, *, right: bool) -> Asked:
-    return Asked(YES, score, GOLD if right else ELSEWHERE, (score,), None, True)
+def asked(score: float, *, right: bool) -> BenchmarkOutcome:
+    return BenchmarkOutcome(YES, score, GOLD if right else ELSEWHERE, (score,), None, True)
 
 
 def test_the_cautious_threshold_is_the_smallest_with_few_wrong_answers() -> None:
@@ -30,13 +31,13 @@ def test_the_cautious_threshold_is_the_smallest_with_few_wrong_answers() -> None
 
 
 def test_a_refusal_is_no_wrong_answer() -> None:
-    refused = Asked(YES, 0.0, (), (), None, True)
+    refused = BenchmarkOutcome(YES, 0.0, (), (), None, True)
     assert cautious([refused, asked(0.5, right=True)], 0.0) == 0.5
 
 
 def test_the_threshold_has_the_highest_balanced_accuracy() -> None:
-    def no(score: float) -> Asked:
-        return Asked(NO, score, ELSEWHERE, (score,), None, False)
+    def no(score: float) -> BenchmarkOutcome:
+        return BenchmarkOutcome(NO, score, ELSEWHERE, (score,), None, False)
 
     rows = [asked(0.9, right=True), no(0.8), asked(0.7, right=True), asked(0.6, right=False), no(0.5), no(0.4)]
     assert balanced(rows, 0.7) == pytest.approx((2 / 3 + 2 / 3) / 2)
@@ -45,7 +46,7 @@ def test_the_threshold_has_the_highest_balanced_accuracy() -> None:
 
 
 def test_calibration_keeps_the_order_and_takes_the_best_quote() -> None:
-    two = Asked(YES, 0.9, (*GOLD, *ELSEWHERE), (0.9, 0.2), None, True)
+    two = BenchmarkOutcome(YES, 0.9, (*GOLD, *ELSEWHERE), (0.9, 0.2), None, True)
     made = calibrated(two, Calibration(0.5, -0.3))
     assert made.confidence == made.scores[0] > made.scores[1]
     assert made.scores[0] == pytest.approx(0.690, abs=0.001)  # 0.5 * logit(0.9) - 0.3 = 0.799
@@ -54,7 +55,7 @@ def test_calibration_keeps_the_order_and_takes_the_best_quote() -> None:
 
 def test_both_samples_count_the_same_whatever_their_numbers() -> None:
     few = [asked(0.9, right=True), asked(0.3, right=False)]
-    many = [asked(0.5, right=True)] * 20 + [Asked(NO, 0.4, ELSEWHERE, (0.4,), None, False)] * 20
+    many = [asked(0.5, right=True)] * 20 + [BenchmarkOutcome(NO, 0.4, ELSEWHERE, (0.4,), None, False)] * 20
     assert threshold_of([few, many]) == 0.5  # at 0.9, as few alone have it, many lose half
     assert threshold_of([few * 10, many]) == threshold_of([few * 30, many]) == 0.5
 
@@ -62,7 +63,7 @@ def test_both_samples_count_the_same_whatever_their_numbers() -> None:
 def test_the_threshold_does_not_hang_on_a_single_question() -> None:
     """From 0.31 to 0.59 the balanced accuracy is the same but for one lucky question at 0.59."""
     yes = [asked(0.6 + n / 100, right=True) for n in range(20)]
-    no = [Asked(NO, 0.1 + n / 100, ELSEWHERE, (0.1 + n / 100,), None, False) for n in range(20)]
+    no = [BenchmarkOutcome(NO, 0.1 + n / 100, ELSEWHERE, (0.1 + n / 100,), None, False) for n in range(20)]
     odd = [asked(0.3 + n / 100, right=n % 2 == 0) for n in range(29)]
     one = steady_threshold([[*yes, *no, *odd]], rounds=50)
     assert 0.29 <= one <= 0.6

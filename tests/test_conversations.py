@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock
 from markdown_it import MarkdownIt
 
-from eval.exam import Case, load_cases
+from eval.exams.cases import Case, load_cases
 from qa.errors import StoreBusy, StoreError
 from tests.answers import TEXT, answered, conflicting, quote, refused
 from tests.payloads import PAYLOADS

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from eval import corpus
+from eval.load import corpus
 from qa.chunks import split_document, split_sentences
 from qa.documents import File, list_files, read_document
 from qa.embed import token_ends

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from eval import answerers, record, report, results, speed
 from eval.__main__ import main
-from eval.exam import CaseError, Gold, Placed, find
-from eval.run import Exam, load_exam, make_record, run_exam
+from eval.exams import answerers, record, report, results
+from eval.exams.cases import CaseError, Gold, Placed, find
+from eval.exams.run import Exam, load_exam, make_record, run_exam
+from eval.load import speed
 from qa.config import PACKAGED_SEEDS
 from qa.errors import QAError
 from qa.schema import Answered, Hit, Quote, Refused, Trace, Turn

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from eval import answerers, record, report
-from eval.exam import CaseError, load_cases, read_texts
-from eval.judge import Judgement, judge
-from eval.run import Exam, load_exam, make_record, run_exam
+from eval.exams import answerers, record, report
+from eval.exams.cases import CaseError, load_cases, read_texts
+from eval.exams.judge import Judgement, judge
+from eval.exams.run import Exam, load_exam, make_record, run_exam
 from qa.schema import Answered, Hit, Place, Quote, Refused, Trace, Turn
 from qa.text import text_sha256
 

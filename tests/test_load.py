@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from eval import corpus, load, stress
 from eval.__main__ import main
-from eval.ledger import Changer, Ledger
+from eval.load import corpus, load, stress
+from eval.load.ledger import Changer, Ledger
 from qa.assistant import Assistant
 from qa.config import Config
 from qa.documents import list_files

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from eval import benchmark, recall
-from eval.benchmark import by_kind
-from eval.ownwords import ELSEWHERE_KIND, load
+from eval.benchmarks import benchmark, recall
+from eval.benchmarks.outcomes import BenchmarkOutcome, by_kind
+from eval.benchmarks.ownwords import ELSEWHERE_KIND, load
 from qa.config import Config
 
 TEXT = "The gate is open from six.\n\nThe guard is called Mira. Dogs stay outside.\n"
@@ -73,8 +73,8 @@ def test_both_parts_are_to_be_quoted_and_a_row_stands_where_it_is_read(source: P
     two = next(one for one in questions if one.kind == "M")
     assert two.every
     assert len(two.parts) == 2
-    half = benchmark.Asked(two, 0.9, (two.parts[0][0],), (0.9,), None, True)
-    both = benchmark.Asked(two, 0.9, (two.parts[0][0], two.parts[1][0]), (0.9, 0.5), None, True)
+    half = BenchmarkOutcome(two, 0.9, (two.parts[0][0],), (0.9,), None, True)
+    both = BenchmarkOutcome(two, 0.9, (two.parts[0][0], two.parts[1][0]), (0.9, 0.5), None, True)
     assert (half.right(0.1), both.right(0.1), both.right(0.6)) == (False, True, False)
     table = next(one for one in questions if one.kind == "At")
     (place,) = table.parts[0]
@@ -85,11 +85,20 @@ def test_both_parts_are_to_be_quoted_and_a_row_stands_where_it_is_read(source: P
 def test_a_run_goes_on_behind_a_line_that_was_cut_off(source: Path, tmp_path: Path, config: Config) -> None:
     keep = tmp_path / "outcomes.jsonl"
 
-    def run(name: str) -> list[benchmark.Asked]:
+    def run(name: str) -> list[BenchmarkOutcome]:
         place = tmp_path / name
         place.mkdir()
         return benchmark.run(
-            "ownwords", source, place, config, given=True, half=1, sample=4, seed=1, show=lambda *_: None, keep=keep
+            "ownwords",
+            source,
+            place,
+            config,
+            reach="document",
+            half=1,
+            sample=4,
+            seed=1,
+            show=lambda *_: None,
+            keep=keep,
         )
 
     first = run("first")
@@ -104,8 +113,8 @@ def test_a_run_goes_on_behind_a_line_that_was_cut_off(source: Path, tmp_path: Pa
 
 def test_recall_by_way_and_kind(source: Path, tmp_path: Path, config: Config) -> None:
     (tmp_path / "docs").mkdir()
-    questions = benchmark.load("ownwords", source, tmp_path / "docs", given=True, half=None, sample=0, seed=1)
-    found = recall.recall(questions, tmp_path, config, given=True, show=lambda *_: None)
+    questions = benchmark.load("ownwords", source, tmp_path / "docs", reach="document", half=None, sample=0, seed=1)
+    found = recall.recall(questions, tmp_path, config, reach="document", show=lambda *_: None)
     assert found["all"]["questions"] == len([one for one in questions if one.parts])
     assert found["At"]["words"] == found["At"]["fused"] == 1.0
     assert 0 <= (found["Ap"]["meaning"] or 0) <= 1

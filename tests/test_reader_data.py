@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eval.training import chat, data, forms, table_words
+from eval.training import made_tables as tables
+from eval.training.data import BLOCK, QUOTAS, Example, block, make, pool_of
+from eval.training.pairs import REPEATS, Corpus, Pair, cut, find_spans, is_dev, load
 from qa.chunks import split_document, split_sentences
 from qa.documents import list_files, read_document
 from qa.embed import MODEL, TITLE_TOKENS, open_tokenizer, token_ends
-from qa.reader import chat, data, forms, tables
-from qa.reader.data import BLOCK, QUOTAS, Example, block, make, pool_of
 from qa.reader.encode import HEADER, PASSAGE, QUESTION_TOKENS, WINDOW_TOKENS, Encoder, best_span, characters, token_span
-from qa.reader.pairs import REPEATS, Corpus, Pair, cut, find_spans, is_dev, load
 from qa.words import numbers, words, years
 
 TOWNS = "Aldburg Bexmoor Carwick Dunfell Eastholm Farleigh Gorsley Hartmere Inverlow Jarnwick Kelmarsh Lowbeck".split()
@@ -319,13 +320,13 @@ def test_tables_hold_what_is_asked_or_do_not() -> None:
 
 def test_a_table_without_the_row_does_not_name_what_is_asked() -> None:
     lost = [tables.sheet([], Random(seed), answered=False) for seed in range(300)]
-    rows = [one for one in lost if not any(condition in one.question for condition in tables.CONDITIONS)]
+    rows = [one for one in lost if not any(condition in one.question for condition in table_words.CONDITIONS)]
     named = [any(tables.bare(part) in one.text for part in _entities(one.question)) for one in rows]
     assert 0.2 < sum(named) / len(named) < 0.8  # the row is missing, or only the column
 
 
 def _entities(question: str) -> list[str]:
-    return [entity for _, pool, _ in tables.GROUPS for entity in pool if entity in question]
+    return [entity for _, pool, _ in table_words.GROUPS for entity in pool if entity in question]
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ import click
 import pytest
 
 from eval.__main__ import main as qa_eval
-from eval.record import Baseline
-from eval.results import kinds_table
+from eval.exams.record import Baseline
+from eval.exams.results import kinds_table
 from qa.cli import main as qa
 from tests.conftest import ROOT
 from ui.__main__ import main as qa_chat

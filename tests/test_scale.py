@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from eval import scale, speed, tables
 from eval.__main__ import main
-from eval.scale import Clocks, RecordedEmbedding
-from eval.stress import BROKEN
+from eval.load import scale, speed, tables
+from eval.load.scale import Clocks, RecordedEmbedding
+from eval.load.stress import BROKEN
 from qa.errors import QAError
 from tests.stores import TextEmbedder
 

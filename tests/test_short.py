@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from eval.exam import load_cases, read_texts
-from eval.judge import judge
+from eval.exams.cases import load_cases, read_texts
+from eval.exams.judge import judge
 from qa.answers import correct_row
 from qa.assistant import Assistant
 from qa.config import Config

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from qa.reader.synonyms import Synonyms, load, reword
+from eval.training.synonyms import Synonyms, load, reword
 
 COUNTS = {  # word%part of speech → uses by sense
     "physician%1": (30,),

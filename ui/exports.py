@@ -87,7 +87,7 @@ def _remarks(answer: Answered | Refused) -> list[str]:
 
 
 def as_cases(conversations: Sequence[Conversation], texts: Texts) -> str:
-    """The rated answers as lines of an eval case file (`eval/exam.py`).
+    """The rated answers as lines of an eval case file (`eval/exams/cases.py`).
 
     A thumb up confirms: an answer's quotes become gold, a refusal a case without an answer. A thumb down on an
     answer says that these quotes do not answer: kept as a case to be refused, for a person to look through. A thumb
@@ -132,7 +132,7 @@ def _short(exchange: Exchange) -> list[str]:
 
 
 def _gold(quote: Quote, text: str) -> dict[str, object]:
-    """The passage and which of its occurrences it is, counted as `eval.exam` does: overlapping ones too."""
+    """The passage and which of its occurrences it is, counted as `eval.exams.cases` does: overlapping ones too."""
     nth, at = 0, -1
     while at < quote.start:
         at = text.index(quote.text, at + 1)

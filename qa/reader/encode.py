@@ -71,6 +71,12 @@ class Encoder:
         return self._tokenizer.encode(encodable(text), add_special_tokens=False)
 
 
+def shown_heading(title: str, heading: str) -> str:
+    """The path of headings as it is read: without the first one where that is the title, which is read anyway."""
+    outer, _, inner = heading.partition(" › ")
+    return inner if outer == title else heading
+
+
 def token_span(encoded: Encoded, start: int, end: int) -> tuple[int, int] | None:
     """First and last token of the input that overlap the passage's characters, or None where none does."""
     inside = [number for number, (a, b) in enumerate(encoded.offsets) if a < end and start < b]

@@ -24,7 +24,7 @@ from pydantic import PrivateAttr
 
 from qa import embed
 from qa.embed import MODELS, file_sha256, open_tokenizer
-from qa.reader.encode import Encoded, Encoder, best_span, characters
+from qa.reader.encode import Encoded, Encoder, best_span, characters, shown_heading
 
 MODEL = MODELS / "reader"
 FILES = ("model.onnx", "layers.bin", "words.bin", "tokenizer.json", "calibration.json")
@@ -93,9 +93,7 @@ class CrossEncoder(BaseNodePostprocessor):
         if not quotable:
             return None
         title, date, heading = (metadata.get(name) or "" for name in ("title", "date", "heading"))
-        outer, _, inner = heading.partition(" › ")
-        heading = inner if outer == title else heading  # a document's first heading is often its title
-        one = encoder.encode(question, title, date, hit.node.get_content(), heading=heading)
+        one = encoder.encode(question, title, date, hit.node.get_content(), heading=shown_heading(title, heading))
         feed = {"input_ids": np.array([one.ids], np.int64), "segments": np.array([one.segments], np.int64)}
         answerable, start, end = session.run(OUTPUTS, feed)
         span = answer_span(one, start[0], end[0], quotable)
@@ -137,7 +135,8 @@ def load_calibration(folder: Path = MODEL) -> dict[str, float]:
     """`slope` and `intercept`, which turn the reader's logit into the probability that the quote answers (Platt 1999).
 
     And the `threshold`: the probability from which on the documents count as covering the question. It is where
-    balanced accuracy (answerable questions answered right, the others refused) is highest: `python -m eval.calibrate`.
+    balanced accuracy (answerable questions answered right, the others refused) is highest.
+    `python -m eval.training.calibrate` fits all three.
     """
     file_sha256(folder / "calibration.json")
     fitted = json.loads((folder / "calibration.json").read_text("utf-8"))

@@ -1,0 +1,1 @@
+"""Exams: cases about a folder are asked, the answers judged and recorded, and two runs compared."""
