@@ -141,7 +141,7 @@ def benchmark(
     from eval.benchmarks import benchmark as benchmarks
     from eval.benchmarks import outcomes
     from eval.benchmarks.recall import recall
-    from qa.reader.reader import load_calibration
+    from qa.reader.packaged import load_calibration
 
     if plot:
         report.check_plots()

@@ -1,58 +1,55 @@
-"""`Assistant`: the pipeline on one screen."""
+"""`Assistant`: a folder's documents with their store, kept equal, and the pipeline that answers from them."""
 
 import asyncio
-import contextlib
 import importlib.metadata
 import logging
 import platform
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from llama_index.core.postprocessor.types import BaseNodePostprocessor
-from llama_index.core.schema import NodeWithScore, QueryBundle
-
-from qa import __version__, answers, decide, embed, indexing, language, quotes, uploads
-from qa.config import Config, default_docs, from_environment
-from qa.conflicts import find_conflicts, later_first, renumbered
-from qa.conversation import Asked, standalone
-from qa.decide import Calibration, Decision
+from qa import __version__, indexing, uploads
+from qa.config import PACKAGED, Config, default_docs, from_environment
 from qa.documents import File, read_document, signature
-from qa.embed import PackagedEmbedding
+from qa.embed import Embedder, PackagedEmbedding
 from qa.errors import DocumentError, QuestionError, ReplayError, StoreBusy
 from qa.indexing import Changes, Progress
-from qa.reader.reader import CrossEncoder, load_calibration, model_sha256
-from qa.schema import Answered, DocumentInfo, Hit, Quote, Reason, Refused, Skipped, Stage, Trace, Turn, Verdict
-from qa.search import DenseRetriever, HybridRetriever, KeywordRetriever
+from qa.pipeline import Pipeline
+from qa.reader.base import Reader, checked_reader
+from qa.reader.packaged import CrossEncoder
+from qa.schema import Answered, DocumentInfo, Refused, Skipped, Stage, Trace, Turn
+from qa.search import Search, Searcher
+from qa.stages import Hit
 from qa.store.place import FIRST_RUN_WAIT_S, Store
-from qa.wording import answer_text
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-MAX_QUOTES = 3
-MAX_QUOTES_OF_PARTS = 6
-MAX_NAMES = 50  # of one text: at each question every file that is named is looked at
 REMEMBERED = 1000  # files that are not as they were indexed, and what they hold
 
 
 class Assistant:
     """Answers from one folder's documents, by quotes or by a typed refusal. Safe to share between threads."""
 
-    def __init__(self, store: Store, config: Config, reader: BaseNodePostprocessor | None = None) -> None:
+    def __init__(
+        self, store: Store, config: Config, reader: Reader | None = None, *, embedder: Embedder | None = None
+    ) -> None:
+        """`reader` and `embedder` replace the packaged ones; raises ReaderError for what cannot be a reader."""
         self.config = config
         self.store = store
         self.changes = Changes()  # what the last `refresh` did
-        self.embedder = PackagedEmbedding(threads=config.threads)
-        self.reader = reader or CrossEncoder(threads=config.threads)
-        fitted = load_calibration()
-        self.calibration = Calibration(fitted["slope"], fitted["intercept"])
-        self.threshold = fitted["threshold"] if config.threshold is None else config.threshold
+        self.embedder = embedder or PackagedEmbedding(threads=config.threads)
+        self.reader = CrossEncoder(threads=config.threads) if reader is None else checked_reader(reader)
+        self.searcher: Searcher = Search(store.library, store.vectors, self.embedder, config)
         # Reading some files takes a process: not at each question, for one that was touched since it was indexed.
         self._remembered_sha256 = lru_cache(REMEMBERED)(_sha256_of)
+
+    @property
+    def threshold(self) -> float:
+        """The probability from which on the documents count as covering a question: the reader's, if none is set."""
+        return self.reader.threshold if self.config.threshold is None else self.config.threshold
 
     @classmethod
     def open(
@@ -62,6 +59,8 @@ class Assistant:
         store: str | Path | None = None,
         config: Config | None = None,
         progress: Progress | None = None,
+        reader: Reader | None = None,
+        embedder: Embedder | None = None,
     ) -> "Assistant":
         """Make the store equal to the folder, then be ready to answer; raises FolderError or StoreError.
 
@@ -69,8 +68,9 @@ class Assistant:
         """
         config = config or from_environment()
         folder = Path(docs) if docs is not None else default_docs()
-        place = Path(store) if store is not None else config.store_for(folder)
-        assistant = cls(Store(place, folder), config)
+        embedder = embedder or PackagedEmbedding(threads=config.threads)
+        place = Path(store) if store is not None else config.store_for(folder, embedder.identity)
+        assistant = cls(Store(place, folder, embedder=embedder.identity), config, reader, embedder=embedder)
         try:
             assistant.refresh(progress)
         except StoreBusy:
@@ -101,11 +101,10 @@ class Assistant:
         With an `owner`, only an upload of the same owner is. Raises DocumentError where the file cannot be indexed or
         replaced, FolderError, StoreBusy or StoreError; then all is as it was.
         """
-        most = self.config.max_file_mb
         path = ""
         with self.store.writing(wait_s=uploads.WAIT_S):
             try:
-                with uploads.putting(self.store, name, data, max_file_mb=most, owner=owner) as path:
+                with uploads.putting(self.store, name, data, max_file_mb=self.config.max_file_mb, owner=owner) as path:
                     self.refresh()
                     return self._indexed(path)
             except DocumentError:
@@ -151,50 +150,34 @@ class Assistant:
     def stream(
         self, question: str, *, history: Sequence[Turn] = (), documents: Sequence[str] | None = None
     ) -> Iterator[Stage | Answered | Refused]:
-        """The stages as they begin, then the answer."""
-        run = _Run(self, question, history, documents)
-        asked = run.timed("conversation", lambda: standalone(run.question, run.history))
-        if refused := run.refused_at_once(asked):
-            yield refused
-            return
-        yield Stage(name="searching")
-        hits = run.timed("search", lambda: run.search(asked))
-        yield Stage(name="reading", passages=sum(len(one[: self.config.read_hits]) for one in hits))
-        read = run.timed("read", lambda: [self.read(*pair) for pair in zip(asked.parts, hits, strict=True)])
-        run.timed("decide", lambda: run.decide(asked, read))
-        made = run.timed("quote", lambda: run.answer(asked))
-        timed = made.trace.model_copy(update={"timings_ms": dict(run.timings)})  # now with the last one
-        yield made.model_copy(update={"trace": timed})
+        """The stages as they begin, then the answer; raises QuestionError as `ask` does."""
+        if len(question) > (limit := self.config.question_chars):
+            raise QuestionError(f"the question has {len(question):,} characters; ask in at most {limit:,}.")
+        if unknown := sorted(set(documents or ()) - self.store.library.known(documents or ()).keys()):
+            raise QuestionError(f"{unknown[0]!r} is not an indexed document; `qa documents` lists them.")
+        question = question.encode("utf-8", "replace").decode()  # a lone surrogate is no text
+        yield from self.pipeline.stream(question, history, documents)
 
-    def search(self, part: str, documents: Sequence[str] | None = None) -> list[NodeWithScore]:
-        """The fused hits for one question, best first."""
-        return self.retriever(documents).retrieve(part)
-
-    def retriever(self, documents: Sequence[str] | None = None) -> HybridRetriever:
-        """What finds passages for a question, in all documents or only in these."""
-        library, vectors, config = self.store.library, self.store.vectors, self.config
-        return HybridRetriever(
-            DenseRetriever(library, vectors, self.embedder, limit=config.dense_hits, documents=documents),
-            KeywordRetriever(library, limit=config.keyword_hits, documents=documents),
-            limit=config.fused_hits,
-            read=config.read_hits,
+    @property
+    def pipeline(self) -> Pipeline:
+        """What each question is put through."""
+        return Pipeline(
+            texts=self.store.library,
+            search=self.search,
+            reader=self.reader,
+            threshold=self.threshold,
+            read_hits=self.config.read_hits,
+            current=self.current,
+            refresh=self.refresh,
+            trace=self._trace,
         )
 
-    def read(self, part: str, hits: list[NodeWithScore]) -> list[NodeWithScore]:
-        """The first hits with what the reader makes of them, best first."""
-        first = hits[: self.config.read_hits]
-        for hit in first:
-            hit.node.metadata["heading"] = self._heading(hit)
-        read = self.reader.postprocess_nodes(first, QueryBundle(part))
-        for hit in read:
-            answers.correct_row(self.store.library, part, hit)
-        return read
+    def search(self, question: str, documents: Sequence[str] | None = None) -> list[Hit]:
+        """The hits for one question, best first."""
+        return self.searcher.hits(question, documents)
 
-    def _heading(self, hit: NodeWithScore) -> str | None:
-        """What the passage stands under: the headings of its first sentence that is none itself."""
-        metadata = hit.node.metadata
-        starts = [start for start, _, kind in metadata["sentences"] if kind != "heading"]
-        return self.store.library.heading(metadata["content"], starts[0]) if starts else None
+    def _trace(self, **of_the_question: Any) -> Trace:
+        return Trace(**of_the_question, **self.facts(), skipped=tuple(self.skipped()))
 
     def replay(self, trace: Trace) -> Answered | Refused:
         """Ask the trace's question again; raises ReplayError, naming what has changed, unless all is as it was."""
@@ -212,7 +195,7 @@ class Assistant:
 
     def as_query_engine(self) -> Any:
         """The whole pipeline as a LlamaIndex query engine; `source_nodes` are the quotes with their offsets."""
-        from qa.engine import QuotingQueryEngine
+        from qa.llamaindex import QuotingQueryEngine
 
         return QuotingQueryEngine(self)
 
@@ -234,177 +217,21 @@ class Assistant:
             return False
 
     def facts(self) -> dict[str, Any]:
-        own = isinstance(self.reader, CrossEncoder)
-        models = {
-            "embedder": embed.file_sha256(embed.MODEL / "model.onnx"),
-            "reader": model_sha256() if own else type(self.reader).__qualname__,
-        }
+        """What an answer depends on beside the question: versions, models, the store's fingerprint, the threshold."""
         return {
             "versions": versions(),
-            "models": models,
+            "models": {
+                "embedder": self.embedder.identity.removeprefix(PACKAGED),
+                "reader": self.reader.identity,
+            },
             "store": self.store.library.fingerprint(),
             "threshold": self.threshold,
         }
 
 
-class _Run:
-    """One question on its way: the steps that fill its trace."""
-
-    def __init__(
-        self, assistant: Assistant, question: str, history: Sequence[Turn], documents: Sequence[str] | None
-    ) -> None:
-        limit = assistant.config.question_chars
-        if len(question) > limit:
-            raise QuestionError(f"the question has {len(question):,} characters; ask in at most {limit:,}.")
-        self.assistant = assistant
-        self.question = question.encode("utf-8", "replace").decode()  # a lone surrogate is no text
-        self.history = tuple(history)
-        self.documents = None if documents is None else tuple(documents)
-        self.hits: list[list[NodeWithScore]] = []
-        self.decisions: list[Decision] = []
-        self.timings: dict[str, float] = {}
-        unknown = sorted(set(documents or ()) - assistant.store.library.known(documents or ()).keys())
-        if unknown:
-            raise QuestionError(f"{unknown[0]!r} is not an indexed document; `qa documents` lists them.")
-
-    def timed(self, stage: str, step: Callable[[], T]) -> T:
-        start = time.perf_counter()
-        try:
-            return step()
-        finally:
-            self.timings[stage] = self.timings.get(stage, 0.0) + round(1000 * (time.perf_counter() - start), 3)
-
-    def refused_at_once(self, asked: Asked) -> Refused | None:
-        """The refusal that needs no search, if there is one."""
-        if not asked.text:
-            return self.refused(asked, "empty_question")
-        if not self.assistant.store.library.count_chunks(self.documents, most=1):
-            return self.refused(asked, "no_documents")
-        return self.refused(asked, "unsupported_request") if asked.request else None
-
-    def search(self, asked: Asked) -> list[list[NodeWithScore]]:
-        """Hits for each part, none from a document that is gone from the folder or changed since it was indexed."""
-        assistant = self.assistant
-        for attempt in ("as indexed", "refreshed"):
-            self.hits = [assistant.search(part, self.documents) for part in asked.parts]
-            for hit in (hit for hits in self.hits for hit in hits):
-                hit.node.metadata["also_in"] = hit.node.metadata["also_in"][: MAX_NAMES - 1]
-            found = [hit for hits in self.hits for hit in hits]
-            current = assistant.current(sorted({name for hit in found for name in _names(hit)}))
-            if all(_current_names(hit, current) == _names(hit) for hit in found):
-                break
-            if attempt == "as indexed":
-                with contextlib.suppress(StoreBusy):
-                    assistant.refresh()
-        self.hits = [[hit for hit in hits if _keep_current(hit, current)] for hits in self.hits]
-        return self.hits
-
-    def decide(self, asked: Asked, read: Sequence[Sequence[NodeWithScore]]) -> list[Decision]:
-        most = MAX_QUOTES if len(asked.parts) == 1 else max(1, MAX_QUOTES_OF_PARTS // len(asked.parts))
-        threshold, calibration = self.assistant.threshold, self.assistant.calibration
-        self.decisions = [
-            decide.decide(part, hits, calibration, threshold, most=most)
-            for part, hits in zip(asked.parts, read, strict=True)
-        ]
-        return self.decisions
-
-    def answer(self, asked: Asked) -> Answered | Refused:
-        library = self.assistant.store.library
-        chosen = [one for decision in self.decisions for one in decision.chosen]
-        made = quotes.make_quotes(library, chosen)
-        if not made:
-            near = [hit for decision in self.decisions for hit in decision.near]
-            reason: Reason = "unverified" if chosen else "not_covered" if near else "nothing_relevant"
-            calibration = self.assistant.calibration
-            nearest = quotes.make_quotes(
-                library, [(hit, calibration(hit.score or 0.0)) for hit in near[: 2 * MAX_QUOTES]]
-            )
-            found = [hit.node.get_content() for hits in self.hits for hit in hits]
-            languages = None if chosen else language.foreign(self.question, found)
-            return self.refused(asked, reason, nearest[:MAX_QUOTES], languages)
-        spans = [answers.answer_in(quote, self.decisions) for quote in made]
-        conflicts = find_conflicts(asked.text, made, spans)
-        order = later_first(made, conflicts)
-        made, spans = [made[at] for at in order], [spans[at] for at in order]
-        conflicts = renumbered(conflicts, order)
-        covered = [one for one in self.decisions if answers.probability(one, made) is not None]
-        not_covered = tuple(decision.part for decision in self.decisions if decision not in covered)
-        confidence = min(answers.probability(one, made) or 0.0 for one in covered)
-        disputed = any(one for one, _ in conflicts)
-        large = spans[0] if decide.level(confidence) and not disputed else None
-        return Answered(
-            question=self.question,
-            asked=asked.text,
-            text=answer_text(made, conflicts, not_covered),
-            confidence=confidence,
-            short_answer=large.short if large else None,
-            quotes=tuple(made),
-            conflicts=conflicts,
-            not_covered=not_covered,
-            trace=self.trace(),
-        )
-
-    def refused(
-        self,
-        asked: Asked,
-        reason: Reason,
-        nearest: Sequence[Quote] = (),
-        languages: tuple[str, str] | None = None,
-    ) -> Refused:
-        return Refused(
-            question=self.question,
-            asked=asked.text,
-            text=decide.refusal_text(reason, asked.request, len(nearest), languages),
-            confidence=max((decision.probability for decision in self.decisions), default=0.0),
-            reason=reason,
-            nearest=tuple(nearest),
-            trace=self.trace(),
-        )
-
-    def trace(self) -> Trace:
-        return Trace(
-            question=self.question,
-            history=self.history,
-            documents=self.documents,
-            hits=tuple(_hit(hit, part) for part, hits in enumerate(self.hits) for hit in hits),
-            verdicts=tuple(
-                Verdict(part=one.part, covered=one.covered, probability=one.probability, why=one.why)
-                for one in self.decisions
-            ),
-            timings_ms=self.timings,
-            skipped=tuple(self.assistant.skipped()),
-            **self.assistant.facts(),
-        )
-
-
 def _sha256_of(path: Path, name: str, known: tuple[int, int, int], max_file_mb: float) -> str:
     """Of the text that the file with this signature holds; raises DocumentError."""
     return read_document(File(path, name, known), max_file_mb=max_file_mb).sha256
-
-
-def _names(hit: NodeWithScore) -> tuple[str, ...]:
-    """All documents that a quote of this passage would name."""
-    return (hit.node.metadata["document"], *hit.node.metadata["also_in"])
-
-
-def _current_names(hit: NodeWithScore, current: Mapping[str, str]) -> tuple[str, ...]:
-    """Those that have this very text now: since the search another text may have been indexed under one of them."""
-    return tuple(name for name in _names(hit) if current.get(name) == hit.node.metadata["sha256"])
-
-
-def _keep_current(hit: NodeWithScore, current: Mapping[str, str]) -> bool:
-    """Leave the hit only its current names, the first as its document; whether there is one."""
-    if names := _current_names(hit, current):
-        hit.node.metadata["document"], *hit.node.metadata["also_in"] = names
-    return bool(names)
-
-
-def _hit(hit: NodeWithScore, part: int) -> Hit:
-    node: Any = hit.node
-    scores = dict(node.metadata["scores"])
-    return Hit(
-        document=node.metadata["document"], start=node.start_char_idx, end=node.end_char_idx, part=part, scores=scores
-    )
 
 
 @cache

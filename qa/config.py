@@ -24,8 +24,6 @@ class Config:
     threads: int  # how many texts are embedded, or passages read, at the same time
     max_file_mb: float = 50.0
     question_chars: int = 100_000  # a longer question is an error, not a search
-    chunk_words: int = 60
-    overlap_sentences: int = 1
     dense_hits: int = 30
     keyword_hits: int = 30
     fused_hits: int = 12

@@ -18,7 +18,7 @@ SAME_RULE = 0.75  # of the longer one's words: two forms of one sentence, of whi
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class AnswerSpan:
     """An answer inside a quote, word for word, and the number of the part of the question that it answers.
 
     `short` is what of the quote may be printed large for it, None where nothing may.
@@ -30,7 +30,7 @@ class Span:
 
 
 def find_conflicts(
-    question: str, quotes: Sequence[Quote], answers: Sequence[Span | None] = ()
+    question: str, quotes: Sequence[Quote], answers: Sequence[AnswerSpan | None] = ()
 ) -> tuple[tuple[int, int], ...]:
     """Pairs of quote numbers (from 1; 0 is the question) that give different values for the same thing.
 
@@ -113,7 +113,7 @@ def _header(quote: Quote) -> str:
     return header_above(quote.text, quote.before) or ""
 
 
-def _differ(one: Quote, answer: Span | None, other: Quote, other_answer: Span | None) -> bool:
+def _differ(one: Quote, answer: AnswerSpan | None, other: Quote, other_answer: AnswerSpan | None) -> bool:
     """Whether the two quotes say different things, by their answers or by the statements as wholes."""
     rows = is_row(one.text), is_row(other.text)
     if all(rows) and not _are_of_one_column(one, answer, other, other_answer):
@@ -123,7 +123,7 @@ def _differ(one: Quote, answer: Span | None, other: Quote, other_answer: Span | 
     return not any(rows) and (disagree(one.text, other.text) or _denies(one.text, other.text))
 
 
-def _are_of_one_column(one: Quote, answer: Span | None, other: Quote, other_answer: Span | None) -> bool:
+def _are_of_one_column(one: Quote, answer: AnswerSpan | None, other: Quote, other_answer: AnswerSpan | None) -> bool:
     """Whether two rows are about the same thing: what they are called, and the columns of their answers."""
     column, other_column = _column(one, answer), _column(other, other_answer)
     if column is None or other_column is None:
@@ -134,7 +134,7 @@ def _are_of_one_column(one: Quote, answer: Span | None, other: Quote, other_answ
     )
 
 
-def _column(quote: Quote, answer: Span | None) -> Cell | None:
+def _column(quote: Quote, answer: AnswerSpan | None) -> Cell | None:
     found = cells(quote.text, _header(quote))
     return next((one for one in found if answer and quote.text[one.start : one.end] == answer.text), None)
 
@@ -145,7 +145,7 @@ def _label(quote: Quote, answer: Cell) -> set[str]:
     return set(words.content_words(quote.text[first.start : first.end])) if first else set()
 
 
-def _answers_differ(one: str, answer: Span | None, other: str, other_answer: Span | None) -> bool:
+def _answers_differ(one: str, answer: AnswerSpan | None, other: str, other_answer: AnswerSpan | None) -> bool:
     """Whether two answers to the same part give different numbers of the same unit.
 
     That both were read as answers to it stands for their speaking of the same thing, unless the statements around

@@ -1,13 +1,12 @@
 """Readings → covered or not (calibrated), which passages to quote, and how sure that is. Pure functions."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llama_index.core.schema import NodeWithScore
-
 from qa import words
+from qa.reader.base import Reader, probability
 from qa.schema import Reason
+from qa.stages import Hit, Reading
 
 NEAR = 0.39  # a passage comes near the question when its cosine …
 SHARED_WORDS = 0.4  # … and so many times the share of the question's content words that it holds add up to this
@@ -37,19 +36,6 @@ REQUESTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Platt scaling: probability = 1 / (1 + exp(-(slope * logit(score) + intercept)))."""
-
-    slope: float
-    intercept: float
-
-    def __call__(self, score: float) -> float:
-        score = min(max(score, 1e-6), 1 - 1e-6)
-        z = self.slope * math.log(score / (1 - score)) + self.intercept
-        return 1 / (1 + math.exp(-max(min(z, 50.0), -50.0)))
-
-
 def level(confidence: float) -> int:
     """How many of LEVELS the probability reaches; 0: the answer is marked uncertain."""
     return sum(confidence >= least for least, _ in LEVELS)
@@ -57,41 +43,52 @@ def level(confidence: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is known of one part of the question. `chosen` are (hit, probability), best first."""
+    """What is known of one part of the question. `chosen` are (reading, probability), best first."""
 
     part: str
     covered: bool
     probability: float
     why: str
-    chosen: tuple[tuple[NodeWithScore, float], ...]
-    near: tuple[NodeWithScore, ...]
+    chosen: tuple[tuple[Reading, float], ...]
+    near: tuple[tuple[Reading, float], ...]  # of passages that come near the question, answering or not
 
 
 def decide(
-    part: str, read: Sequence[NodeWithScore], calibration: Calibration, threshold: float, *, most: int = 3
+    part: str,
+    hits: Sequence[Hit],
+    readings: Sequence[Reading],
+    reader: Reader,
+    threshold: float,
+    *,
+    max_quotes: int = 3,
 ) -> Decision:
-    """Whether the read passages (best first) cover this part, and the at most `most` to quote."""
-    probabilities = [calibration(hit.score or 0.0) for hit in read]
-    best = max(probabilities, default=0.0)
-    near = tuple(hit for hit in read if is_near(part, hit))
-    covered = bool(read) and best >= threshold
+    """Whether the readings cover this part of the question, and the at most `max_quotes` to quote.
+
+    `hits` are those whose passages were read.
+    """
+    ordered = sorted(readings, key=lambda reading: -reading.score)
+    judged = [(reading, probability(reader, reading)) for reading in ordered]
+    best = max((p for _, p in judged), default=0.0)
+    close = {hit.passage.chunk for hit in hits if is_near(part, hit)}
+    near = tuple((reading, p) for reading, p in judged if reading.passage.chunk in close)
+    covered = bool(judged) and best >= threshold
     why = (
         f"best passage {best:.2f}, threshold {threshold:.2f}"
         if near or covered
         else "no passage shares the question's words or meaning"
     )
-    chosen = [(hit, p) for hit, p in zip(read, probabilities, strict=True) if p >= threshold] if covered else []
-    return Decision(part, covered, best, why, tuple(chosen[:most]), near)
+    chosen = [(reading, p) for reading, p in judged if p >= threshold] if covered else []
+    return Decision(part, covered, best, why, tuple(chosen[:max_quotes]), near)
 
 
-def is_near(part: str, hit: NodeWithScore) -> bool:
+def is_near(part: str, hit: Hit) -> bool:
     """Whether the passage comes near the question: what tells `not_covered` from `nothing_relevant`.
 
     NEAR is where the share of questions that come near their own document, less the share that come near unrelated
     ones, is highest on questions in people's own words. `python -m eval.benchmarks.near PATH` prints the shares.
     """
-    cosine: float = hit.node.metadata["scores"].get("dense", 0.0)
-    return cosine + SHARED_WORDS * _shared(part, f"{hit.node.metadata['title']} {hit.node.get_content()}") >= NEAR
+    said = f"{hit.passage.title} {hit.passage.text}"
+    return hit.scores.get("dense", 0.0) + SHARED_WORDS * _shared(part, said) >= NEAR
 
 
 def _shared(part: str, text: str) -> float:

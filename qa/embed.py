@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnxruntime as ort
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import PrivateAttr
 from tokenizers import Encoding, Tokenizer
 
+from qa.config import PACKAGED
 from qa.errors import ModelError
 
 VERSION = "2"  # of the text that is embedded for a passage: raise it when that changes
@@ -26,20 +27,45 @@ DIMENSIONS = 384
 ort.disable_telemetry_events()
 
 
+class Embedder(Protocol):
+    """Turns texts into vectors. Safe to share between threads."""
+
+    @property
+    def identity(self) -> str:
+        """Names what the vectors depend on: the weights' hash, or the model and its version."""
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors [len(texts), dimensions] of passages, in their order, each of length 1."""
+
+    def embed_question(self, question: str) -> NDArray[np.float32]:
+        """The vector [dimensions] of a question, of length 1."""
+
+
 class PackagedEmbedding(BaseEmbedding):
     """all-MiniLM-L6-v2, int8. Vectors have DIMENSIONS numbers and length 1, so their dot product is the cosine."""
 
     _threads: int = PrivateAttr()
+    _folder: Path = PrivateAttr()
     _session: ort.InferenceSession = PrivateAttr()
     _tokenizer: Tokenizer = PrivateAttr()
 
     def __init__(self, *, threads: int, folder: Path = MODEL, **kwargs: Any) -> None:
         super().__init__(model_name="all-MiniLM-L6-v2-int8", **kwargs)
         # Several texts at a time, each in one thread: faster than one text in several threads. See also `embed`.
-        self._threads = threads
+        self._threads, self._folder = threads, folder
         self._session = open_session(folder / "model.onnx", threads=1)
         self._tokenizer = open_tokenizer(folder / "tokenizer.json")
         self._tokenizer.enable_truncation(WINDOW_TOKENS)
+
+    @property
+    def identity(self) -> str:
+        """The sha256 of the weights, marked as packaged."""
+        return PACKAGED + file_sha256(self._folder / "model.onnx")
+
+    def embed_question(self, question: str) -> NDArray[np.float32]:
+        """The vector [DIMENSIONS] of a question: as of any text."""
+        vector: NDArray[np.float32] = self.embed([question])[0]
+        return vector
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors [len(texts), DIMENSIONS] in the order of `texts`. A text's vector does not depend on the other texts.

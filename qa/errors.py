@@ -65,6 +65,10 @@ class StoreDamaged(StoreError):
         return "The index is damaged; the person who runs this chat can rebuild it with `qa check`."
 
 
+class ReaderError(QAError):
+    """What was passed as the reader cannot be one, or gives scores that are no confidence."""
+
+
 class ModelError(QAError):
     """Packaged weights are missing or damaged."""
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from llama_index.core.schema import NodeWithScore
-
 from qa.chunks import clause_ends
 from qa.errors import QuoteError
 from qa.schema import Place, Quote, Sentence
-from qa.store.local import Library
+from qa.stages import Reading
+from qa.store.ports import TextStore
 from qa.text import text_sha256
 from qa.words import CLINGING, NEGATIONS
 
@@ -28,8 +27,10 @@ def quote_spans(
     denied or excepted behind it, or the answer lies behind it.
     """
     start, end = passage
-    quotable = [one for one in sentences if one.kind not in ("rule", "heading") and one.start >= start]
-    touched = [one for one in quotable if one.start < span[1] and one.end > span[0]]
+    quotable = [
+        sentence for sentence in sentences if sentence.kind not in ("rule", "heading") and sentence.start >= start
+    ]
+    touched = [sentence for sentence in quotable if sentence.start < span[1] and sentence.end > span[0]]
     if not touched:
         return None
     first = quotable.index(touched[0])
@@ -45,11 +46,11 @@ def quote_spans(
     return quotable[first].start, quotable[last].end
 
 
-def make_quotes(library: Library, chosen: Iterable[tuple[NodeWithScore, float]]) -> list[Quote]:
-    """A verified quote for each (hit, probability) that has one, in order, the same text only once."""
+def make_quotes(texts: TextStore, chosen: Iterable[tuple[Reading, float]]) -> list[Quote]:
+    """A verified quote for each (reading, probability) that has one, in order, the same text only once."""
     quotes: dict[str, Quote] = {}
-    with library.read():  # what another process purges meanwhile is still there for all of them
-        made = [_make_quote(library, hit, probability) for hit, probability in chosen]
+    with texts.read():  # what another process purges meanwhile is still there for all of them
+        made = [_make_quote(texts, reading, probability) for reading, probability in chosen]
     for quote in filter(None, made):
         key = same_text(quote.text)
         known = quotes.get(key)
@@ -80,35 +81,32 @@ def verify_quote(quote: Quote, text: str) -> None:
         raise QuoteError(f"{quote.document} is not the text that was quoted.")
 
 
-def _make_quote(library: Library, hit: NodeWithScore, probability: float) -> Quote | None:
-    node, metadata = hit.node, hit.node.metadata
-    start: int = node.start_char_idx  # type: ignore[attr-defined]
-    end: int = node.end_char_idx  # type: ignore[attr-defined]
-    content = metadata["content"]
-    text = library.text(content)
-    sentences = library.sentences(content, start, end)
-    interval = quote_spans(text, sentences, (start, end), tuple(metadata.get("span") or (start, end)))
+def _make_quote(texts: TextStore, reading: Reading, probability: float) -> Quote | None:
+    passage = reading.passage
+    window = (passage.start, passage.end)
+    text = texts.text(passage.content)
+    interval = quote_spans(text, passage.sentences, window, reading.span or window)
     if interval is None:
         return None
     if CLINGING.match(text, interval[1]):
         return None  # what follows takes part of it back and does not fit
-    before, after = library.context(content, *interval)
-    first = next(one for one in sentences if one.start == interval[0])
+    before, after = texts.context(passage.content, *interval)
+    first = next(sentence for sentence in passage.sentences if sentence.start == interval[0])
     quote = Quote(
         text=text[slice(*interval)],
-        document=metadata["document"],
-        title=metadata["title"],
-        date=metadata["date"],
+        document=passage.document,
+        title=passage.title,
+        date=passage.date,
         page=first.page,
         locator=first.locator,
-        heading=library.heading(content, interval[0]),
+        heading=texts.heading(passage.content, interval[0]),
         start=interval[0],
         end=interval[1],
-        document_sha256=metadata["sha256"],
+        document_sha256=passage.sha256,
         score=probability,
         before=before,
         after=after,
-        also_at=tuple(Place(document=path, start=interval[0], end=interval[1]) for path in metadata["also_in"]),
+        also_at=tuple(Place(document=path, start=interval[0], end=interval[1]) for path in passage.also_in),
     )
     try:
         verify_quote(quote, text)

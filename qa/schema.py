@@ -137,7 +137,7 @@ class Quote(Boundary):
     also_at: tuple[Place, ...] = ()
 
 
-class Hit(Boundary):
+class TraceHit(Boundary):
     """A retrieved passage. `scores` by stage: dense (cosine), keyword (BM25; higher is better), fused, reader (0–1)."""
 
     document: str
@@ -147,7 +147,7 @@ class Hit(Boundary):
     scores: dict[str, float]
 
 
-class Verdict(Boundary):
+class PartVerdict(Boundary):
     """The decision about one part of the question: whether the documents cover it, and why."""
 
     part: str
@@ -162,9 +162,9 @@ class Trace(Boundary):
     question: str
     history: tuple[Turn, ...]
     documents: tuple[str, ...] | None
-    hits: tuple[Hit, ...]
+    hits: tuple[TraceHit, ...]
     threshold: float
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[PartVerdict, ...]
     versions: dict[str, str]
     models: dict[str, str]
     store: str

@@ -10,7 +10,7 @@ from eval.benchmarks.outcomes import BenchmarkOutcome
 from eval.benchmarks.questions import Question
 from eval.training.calibrate import balanced, calibrated, cautious, steady_threshold, threshold_of, write
 from qa.decide import Calibration
-from qa.reader.reader import FILES, MODEL, load_calibration
+from qa.reader.packaged import FILES, MODEL, load_calibration
 
 GOLD = (("a", 0, 10),)
 ELSEWHERE = (("a", 20, 30),)

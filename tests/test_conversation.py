@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.conversation import MAX_CHARS, MAX_PARTS, Asked, standalone
+from qa.conversation import MAX_CHARS, MAX_PARTS, Standalone, standalone
 from qa.schema import Turn
 
 
-def ask(*conversation: str) -> Asked:
+def ask(*conversation: str) -> Standalone:
     """Ask the last line after the others as history. A line "question | answer" is a turn with its answer."""
     turns = [line.split(" | ") for line in conversation]
     history = [Turn(question=turn[0], text=turn[1] if len(turn) > 1 else "") for turn in turns[:-1]]
@@ -274,7 +274,7 @@ CHAINS = [
 
 @pytest.mark.parametrize(("first", "then", "asked"), PRONOUNS + SUBSTITUTIONS + NAMES_FROM_ANSWERS)
 def test_follow_ups_become_standalone(first: str, then: str, asked: str) -> None:
-    assert ask(first, then) == Asked(asked, (asked,), None)
+    assert ask(first, then) == Standalone(asked, (asked,), None)
 
 
 @pytest.mark.parametrize("words", [words.strip() for words in re.split(r" / |\n", PRESSURE)])
@@ -286,8 +286,8 @@ def test_pressure_asks_the_last_question_again(first: str, words: str) -> None:
 
 @pytest.mark.parametrize(("first", "then"), UNCHANGED)
 def test_complete_questions_are_not_changed(first: str, then: str) -> None:
-    assert ask(first, then) == Asked(then, (then,), None)
-    assert ask(then) == Asked(then, (then,), None)
+    assert ask(first, then) == Standalone(then, (then,), None)
+    assert ask(then) == Standalone(then, (then,), None)
 
 
 @pytest.mark.parametrize(("conversation", "asked"), CHAINS)
@@ -507,8 +507,8 @@ def test_requests_are_classified(request_: str, words: str) -> None:
 
 @pytest.mark.parametrize("question", NO_REQUEST.splitlines())
 def test_questions_that_sound_like_requests(question: str) -> None:
-    assert ask(question) == Asked(question, (question,), None)
-    assert ask("Who leads the club?", question) == Asked(question, (question,), None)
+    assert ask(question) == Standalone(question, (question,), None)
+    assert ask("Who leads the club?", question) == Standalone(question, (question,), None)
 
 
 @pytest.mark.parametrize(
@@ -527,13 +527,13 @@ def test_requests_in_a_follow_up(conversation: tuple[str, ...], request_: str) -
 
 @pytest.mark.parametrize(("message", "text"), REWRAPPED)
 def test_the_question_in_a_message_is_found(message: str, text: str) -> None:
-    assert ask(message) == Asked(text, (text,), None)
+    assert ask(message) == Standalone(text, (text,), None)
 
 
 @pytest.mark.parametrize("message", ["", "   ", "\n\t", "?!", "...", "👍", "-" * 50, "\x00\u200b"])
 def test_nothing_asked(message: str) -> None:
-    assert ask(message) == Asked("", (), None)
-    assert ask("What is the fee?", message) == Asked("", (), None)
+    assert ask(message) == Standalone("", (), None)
+    assert ask("What is the fee?", message) == Standalone("", (), None)
 
 
 # ---- laws -----------------------------------------------------------------------------------------------------------

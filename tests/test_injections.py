@@ -8,7 +8,7 @@ from pydantic import PrivateAttr
 
 from qa.assistant import Assistant
 from qa.config import Config
-from qa.reader.reader import CrossEncoder, Reading
+from qa.reader.packaged import CrossEncoder, Reading
 from qa.schema import Answered, Refused
 from tests.chatting import write_folder
 from tests.injections import ANSWERED, CLEAN, INJECTIONS, REFUSED, Injection

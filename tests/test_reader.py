@@ -16,7 +16,7 @@ from pydantic import PrivateAttr
 from qa.embed import MODELS, encodable, open_tokenizer
 from qa.errors import ModelError
 from qa.reader.encode import QUESTION_TOKENS, WINDOW_TOKENS, Encoded, Encoder
-from qa.reader.reader import FILES, MODEL, CrossEncoder, Reading, answer_span, load_calibration, model_sha256
+from qa.reader.packaged import FILES, MODEL, CrossEncoder, Reading, answer_span, load_calibration, model_sha256
 
 TEXT = "Opening hours\nThe pool opens at nine. Dogs are not allowed in the pool. Adults pay 12 euros."
 

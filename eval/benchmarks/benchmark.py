@@ -21,7 +21,7 @@ from qa.assistant import Assistant
 from qa.config import Config
 from qa.decide import Calibration
 from qa.errors import QAError
-from qa.reader.reader import load_calibration
+from qa.reader.packaged import load_calibration
 from qa.store.place import Store
 
 Show = Callable[[int, int], None]

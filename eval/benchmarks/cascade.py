@@ -25,7 +25,7 @@ from eval.benchmarks import benchmark, outcomes
 from eval.benchmarks.questions import Question
 from qa.assistant import Assistant
 from qa.config import Config, from_environment
-from qa.reader.reader import CrossEncoder
+from qa.reader.packaged import CrossEncoder
 from qa.store.place import Store
 
 FIGURES = ("right_never_refusing", "auroc_answerable", "refused_at_90%", "refused_at_70%")

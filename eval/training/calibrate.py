@@ -32,7 +32,7 @@ from eval.benchmarks.outcomes import BenchmarkOutcome, answers_at, summary
 from eval.benchmarks.questions import Reach
 from qa.config import from_environment
 from qa.decide import Calibration
-from qa.reader.reader import FILES, MODEL, load_calibration
+from qa.reader.packaged import FILES, MODEL, load_calibration
 
 WRONG = 0.05
 ROUNDS = 200

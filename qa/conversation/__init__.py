@@ -17,13 +17,13 @@ from qa.conversation.requests import kind
 from qa.conversation.sentences import MAX_CHARS, cap, clean, is_latin, sentences, without_courtesies
 from qa.schema import Turn
 
-__all__ = ["MAX_CHARS", "MAX_PARTS", "Asked", "standalone"]
+__all__ = ["MAX_CHARS", "MAX_PARTS", "Standalone", "standalone"]
 
 MAX_TURNS = 6  # of the history that are taken into account
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Standalone:
     """A standalone question: `text` is shown, `parts` are searched for; `request` is set if quoting cannot serve it."""
 
     text: str
@@ -35,10 +35,10 @@ class _Past(NamedTuple):
     """What is kept of earlier turns: the context for completing a question, and the question that pressure repeats."""
 
     context: Context = Context()
-    again: Asked | None = None
+    again: Standalone | None = None
 
 
-def standalone(question: str, history: Sequence[Turn] = ()) -> Asked:
+def standalone(question: str, history: Sequence[Turn] = ()) -> Standalone:
     """The standalone form of `question` after `history` (oldest turn first); its text is empty if nothing is asked."""
     past = _Past()
     for turn in history[-MAX_TURNS:]:
@@ -46,7 +46,7 @@ def standalone(question: str, history: Sequence[Turn] = ()) -> Asked:
     return _ask(question, past)
 
 
-def _remember(past: _Past, asked: Asked, answer: str) -> _Past:
+def _remember(past: _Past, asked: Standalone, answer: str) -> _Past:
     """`past` with one more turn. Only questions give context for later ones; chat is forgotten."""
     if not asked.text or asked.request == "chat":
         return past
@@ -60,23 +60,23 @@ def _after(context: Context, question: str) -> Context:
     return context._replace(questions=(question, *context.questions)[:MAX_TURNS])
 
 
-def _ask(message: str, past: _Past) -> Asked:
+def _ask(message: str, past: _Past) -> Standalone:
     """One turn as a standalone question. Idempotent: asking the result again, without history, changes nothing."""
     text = clean(message)
     asked = _read(text, past)
     if past == _Past():
         is_stable = _read(asked.text, past).text == asked.text
-        return asked if is_stable else Asked(text, (text,), asked.request)
+        return asked if is_stable else Standalone(text, (text,), asked.request)
     alone = _ask(asked.text, _Past())
     return asked if alone.text == asked.text else alone
 
 
-def _read(text: str, past: _Past) -> Asked:
+def _read(text: str, past: _Past) -> Standalone:
     """Apply the rules to one cleaned message."""
     if not any(map(str.isalnum, text)):
-        return Asked("", (), None)
+        return Standalone("", (), None)
     if not is_latin(text):
-        return Asked(text, (text,), None)
+        return Standalone(text, (text,), None)
     again = past.again
     found = sentences(text)
     kinds = [kind(sentence, repeats=again is not None) for sentence in found]
@@ -86,10 +86,10 @@ def _read(text: str, past: _Past) -> Asked:
     kinds = [None if k == "claim" else k for k in kinds]  # a claim beside a question is read with it
     if None in kinds:
         return _complete(found, kinds, past.context)
-    return Asked(text, (text,), next((k for k in ("task", "count", "summary") if k in kinds), "chat"))
+    return Standalone(text, (text,), next((k for k in ("task", "count", "summary") if k in kinds), "chat"))
 
 
-def _complete(found: Sequence[str], kinds: Sequence[str | None], context: Context) -> Asked:
+def _complete(found: Sequence[str], kinds: Sequence[str | None], context: Context) -> Standalone:
     """The questions of one message (those of kind None), each completed from the sentences before it."""
     resolved: list[str] = []
     parts: list[str] = []
@@ -104,4 +104,4 @@ def _complete(found: Sequence[str], kinds: Sequence[str | None], context: Contex
             context = _after(context, sentence)
     text = cap(" ".join(resolved))
     parts = list(dict.fromkeys(parts))[:MAX_PARTS]
-    return Asked(text, tuple(parts) if len(parts) > 1 else (text,), None)
+    return Standalone(text, tuple(parts) if len(parts) > 1 else (text,), None)

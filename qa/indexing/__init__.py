@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from qa import embed
 from qa.config import Config
 from qa.documents import File, list_files, read_document
-from qa.embed import PackagedEmbedding
+from qa.embed import Embedder
 from qa.errors import DocumentError, FolderError, UnreadableError
 from qa.indexing.batches import Batches
 from qa.schema import Skipped
@@ -49,7 +49,7 @@ class Changes:
 
 def sync(
     store: Store,
-    embedder: PackagedEmbedding,
+    embedder: Embedder,
     config: Config,
     progress: Progress | None = None,
     *,
@@ -178,7 +178,7 @@ def _device(store: Store) -> str:
         return ""
 
 
-def reconcile_vectors(store: Store, embedder: PackagedEmbedding, progress: Progress | None = None) -> tuple[int, int]:
+def reconcile_vectors(store: Store, embedder: Embedder, progress: Progress | None = None) -> tuple[int, int]:
     """Add missing vectors and delete superfluous ones; returns how many were (added, deleted). Writer only."""
     library, vectors = store.library, store.vectors
     wanted = library.chunk_ids()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from qa import chunks, embed
 from qa.documents import File
-from qa.embed import PackagedEmbedding
+from qa.embed import Embedder
 from qa.schema import Document
 from qa.store.place import Store
 
@@ -51,7 +51,7 @@ class Batches:
     published. After an error it waits only until the threads have stopped; the next run does the rest.
     """
 
-    def __init__(self, store: Store, embedder: PackagedEmbedding, tell: Callable[[int], None]) -> None:
+    def __init__(self, store: Store, embedder: Embedder, tell: Callable[[int], None]) -> None:
         self._store = store
         self._embedder = embedder
         self._flush_chunks = store.limits.flush_chunks

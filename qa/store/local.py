@@ -10,7 +10,6 @@ import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from qa.documents import File
 from qa.embed import passage_text
 from qa.errors import StoreDamaged, StoreError
 from qa.schema import Chunk, Document, Sentence
+from qa.stages import Passage
 from qa.store import surroundings
 from qa.store.bm25 import WordIndex, add_words, delete_words, words_of
 from qa.store.disk import damaged
@@ -35,23 +35,6 @@ from qa.store.limits import LIMITS, Limits
 from qa.store.records import Records, advance, note_reading, signature_values
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A published chunk with its text, and the facts about the document that it is cited from."""
-
-    chunk: str
-    content: int
-    document: str
-    also_in: tuple[str, ...]  # further files with the same content
-    start: int
-    end: int
-    text: str
-    title: str
-    date: str | None
-    sha256: str
-    sentences: tuple[Sentence, ...]  # all that overlap it; only an over-long sentence reaches beyond it
-
-
 class Library(Records):
     """One store's SQLite file. Safe to share between threads; one process writes (see `qa.store.place`)."""
 
@@ -65,14 +48,14 @@ class Library(Records):
 
     # -- what the store is ---------------------------------------------------------------------
 
-    def count_chunks(self, documents: Sequence[str] | None = None, *, most: int | None = None) -> int:
-        """How many chunks a question may be answered from. With a filter, counting stops at `most`."""
+    def count_chunks(self, documents: Sequence[str] | None = None, *, max_chunks: int | None = None) -> int:
+        """How many chunks a question may be answered from. With a filter, counting stops at `max_chunks`."""
         with self.read() as db:
             if documents is None:
                 return self._words.count_chunks(db, self.generation())
             active, values = _active(documents)
             counted = f"SELECT count(*) FROM (SELECT 1 FROM chunks WHERE content IN ({active}) LIMIT ?)"
-            return int(db.execute(counted, (*values, -1 if most is None else most)).fetchone()[0])
+            return int(db.execute(counted, (*values, -1 if max_chunks is None else max_chunks)).fetchone()[0])
 
     def chunk_ids(self, documents: Sequence[str] | None = None) -> list[str]:
         """The ids of those chunks."""
@@ -88,14 +71,23 @@ class Library(Records):
         with self.read() as db:
             return self._words.search(db, self.generation(), question, limit, _active(documents))
 
-    def passages(
-        self, chunks: Sequence[str], documents: Sequence[str] | None = None, *, most: int | None = None
-    ) -> list[Passage]:
-        """The first `most` published passages among these chunk ids, in their order.
+    def places(self, chunks: Sequence[str], documents: Sequence[str] | None = None) -> dict[str, tuple[str, int]]:
+        """Chunk id → (first document, start) of the published passages among these ids that the filter leaves."""
+        allowed = "" if documents is None else " AND d.path IN (SELECT value FROM json_each(?))"
+        values = [json.dumps(list(chunks))] + ([] if documents is None else [json.dumps(list(documents))])
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT k.chunk, min(d.path), k.start FROM chunks k JOIN documents d ON d.content = k.content"
+                f" WHERE k.chunk IN (SELECT value FROM json_each(?)){allowed} GROUP BY k.chunk",
+                values,
+            )
+            return {chunk: (path, start) for chunk, path, start in rows}
+
+    def passages(self, chunks: Sequence[str], documents: Sequence[str] | None = None) -> list[Passage]:
+        """The published passages among these chunk ids, in their order.
 
         Ids that are unpublished, deleted or excluded by the filter are skipped.
         """
-        found: list[Passage] = []
         allowed = None if documents is None else frozenset(documents)
         with self.read() as db:
             rows = db.execute(
@@ -105,19 +97,30 @@ class Library(Records):
                 (json.dumps(list(chunks)),),
             ).fetchall()
             by_id = {row["chunk"]: row for row in rows}
-            for row in (by_id[chunk] for chunk in chunks if chunk in by_id):
-                if len(found) == most:
-                    break
-                if row["chunk"] != f"{row['key']}-{row['start']}-{row['end']}":
-                    raise damaged(self.path, "a passage is out of place")
-                paths = self._paths(db, row["id"])
-                if not paths:
-                    raise damaged(self.path, "an index does not match its table")
-                if kept := tuple(path for path in paths if allowed is None or path in allowed):
-                    found.append(self._passage(row, kept))
-        return found
+            wanted = [by_id[chunk] for chunk in chunks if chunk in by_id]
+            sentences = surroundings.sentences_of_passages(
+                db, [(row["id"], row["start"], row["end"]) for row in wanted]
+            )
+            return [
+                self._passage(db, row, kept, found)
+                for row, found in zip(wanted, sentences, strict=True)
+                if (kept := tuple(path for path in self._checked_paths(db, row) if allowed is None or path in allowed))
+            ]
 
-    def _passage(self, row: sqlite3.Row, paths: tuple[str, ...]) -> Passage:
+    def _checked_paths(self, db: sqlite3.Connection, row: sqlite3.Row) -> tuple[str, ...]:
+        """The documents that hold the passage."""
+        if row["chunk"] != f"{row['key']}-{row['start']}-{row['end']}":
+            raise damaged(self.path, "a passage is out of place")
+        paths = self._paths(db, row["id"])
+        if not paths:
+            raise damaged(self.path, "an index does not match its table")
+        return paths
+
+    def _passage(
+        self, db: sqlite3.Connection, row: sqlite3.Row, paths: tuple[str, ...], sentences: Sequence[Sentence]
+    ) -> Passage:
+        text = self.text(row["id"])
+        first = next((sentence.start for sentence in sentences if sentence.kind != "heading"), None)
         return Passage(
             chunk=row["chunk"],
             content=row["id"],
@@ -125,11 +128,12 @@ class Library(Records):
             also_in=paths[1:],
             start=row["start"],
             end=row["end"],
-            text=self.text(row["id"])[row["start"] : row["end"]],
+            text=text[row["start"] : row["end"]],
             title=row["title"],
             date=row["date"],
             sha256=row["sha256"],
-            sentences=tuple(self.sentences(row["id"], row["start"], row["end"])),
+            heading=None if first is None else surroundings.heading(db, row["id"], text, first),
+            sentences=tuple(sentences),
         )
 
     def _paths(self, db: sqlite3.Connection, content: int) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """What stands around a place in a text: the sentences beside it, its table's header row, its headings."""
 
 import itertools
+import json
 import math
 import re
 import sqlite3
@@ -23,6 +24,23 @@ def sentences_in(db: sqlite3.Connection, content: int, start: int, end: int) -> 
         (content, end, content, start, start),
     )
     return [Sentence(*row) for row in rows]
+
+
+def sentences_of_passages(db: sqlite3.Connection, passages: Sequence[tuple[int, int, int]]) -> list[list[Sentence]]:
+    """For each (content, start, end) the sentences that overlap it, in order; one query for all."""
+    found: list[list[Sentence]] = [[] for _ in passages]
+    rows = db.execute(
+        f"SELECT p.key, {', '.join('s.' + name.strip() for name in SENTENCE.split(','))}"
+        " FROM (SELECT key, json_extract(value, '$[0]') AS content, json_extract(value, '$[1]') AS start,"
+        " json_extract(value, '$[2]') AS stop FROM json_each(?)) p"
+        " JOIN sentences s ON s.content = p.content AND s.start < p.stop AND s.start >= coalesce("
+        " (SELECT max(start) FROM sentences WHERE content = p.content AND start <= p.start), 0)"
+        ' AND s."end" > p.start ORDER BY p.key, s.start',
+        (json.dumps(passages),),
+    )
+    for number, *sentence in rows:
+        found[number].append(Sentence(*sentence))
+    return found
 
 
 def context(db: sqlite3.Connection, content: int, text: str, start: int, end: int) -> tuple[str, str]:
