@@ -6,12 +6,10 @@ question has an answer and a confidence. What a threshold would refuse is comput
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from llama_index.core.postprocessor.types import BaseNodePostprocessor
 
 from eval.benchmarks import collections, ownwords, public, talks
 from eval.benchmarks.outcomes import BenchmarkOutcome, outcome
@@ -19,9 +17,10 @@ from eval.benchmarks.questions import Question, Reach
 from eval.jsonl import read_lines
 from qa.assistant import Assistant
 from qa.config import Config
-from qa.decide import Calibration
 from qa.errors import QAError
-from qa.reader.packaged import load_calibration
+from qa.reader.base import Calibration, Reader
+from qa.reader.packaged import CrossEncoder
+from qa.stages import Passage, Reading
 from qa.store.place import Store
 
 Show = Callable[[int, int], None]
@@ -79,7 +78,7 @@ def run(
     seed: int,
     show: Show,
     keep: Path | None = None,
-    reader: BaseNodePostprocessor | None = None,
+    reader: Reader | None = None,
     raw: bool = False,
 ) -> list[BenchmarkOutcome]:
     """Ask the questions that `load` gives; raises QAError for a missing file.
@@ -92,11 +91,11 @@ def run(
     docs = scratch / "docs"
     docs.mkdir()
     questions = load(name, source, docs, reach=reach, half=half, sample=sample, seed=seed)
-    assistant = Assistant(Store(scratch / "store", docs), replace(config, threshold=0.0), reader)
+    reader = reader or CrossEncoder(threads=config.threads)
+    assistant = Assistant(
+        Store(scratch / "store", docs), replace(config, threshold=0.0), Uncalibrated(reader) if raw else reader
+    )
     assistant.refresh()
-    if raw:
-        assistant.calibration = Calibration(slope=1.0, intercept=0.0)
-    threshold = load_calibration()["threshold"]
     known = {row["id"]: row for row in read_lines(keep, skip_broken=True)} if keep and keep.exists() else {}
     results = []
     for number, question in enumerate(questions, 1):
@@ -104,13 +103,25 @@ def run(
             results.append(_from_row(question, known[question.id]))
             continue
         answer = assistant.ask(question.text, history=question.history, documents=question.documents(reach))
-        results.append(outcome(question, answer, threshold))
+        results.append(outcome(question, answer, reader.threshold))
         if keep:
             with keep.open("a", encoding="utf-8") as file:
                 file.write("\n" + json.dumps(_row(results[-1])))  # behind a line that was cut off, too
         show(number, len(questions))
     assistant.close()
     return results
+
+
+class Uncalibrated:
+    """A reader whose scores are taken for probabilities as they are."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.identity, self.threshold = f"{reader.identity}, uncalibrated", reader.threshold
+        self.calibration = Calibration(slope=1.0, intercept=0.0)
+
+    def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
+        return self._reader.read(question, passages)
 
 
 def _row(asked: BenchmarkOutcome) -> dict[str, Any]:

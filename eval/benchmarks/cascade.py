@@ -16,42 +16,35 @@ from pathlib import Path
 from typing import Any
 
 import click
-from llama_index.core.postprocessor.types import BaseNodePostprocessor
-from llama_index.core.schema import NodeWithScore, QueryBundle
-from pydantic import PrivateAttr
 
 from eval import metrics
 from eval.benchmarks import benchmark, outcomes
 from eval.benchmarks.questions import Question
 from qa.assistant import Assistant
 from qa.config import Config, from_environment
+from qa.reader.base import Reader
 from qa.reader.packaged import CrossEncoder
+from qa.stages import Passage, Reading
 from qa.store.place import Store
 
 FIGURES = ("right_never_refusing", "auroc_answerable", "refused_at_90%", "refused_at_70%")
 
 
-class Cascade(BaseNodePostprocessor):
+class Cascade:
     """The first reader reads all passages, the second the best `keep` of them. The second one's scores count."""
 
-    keep: int
-    _readers: tuple[BaseNodePostprocessor, BaseNodePostprocessor] = PrivateAttr()
+    def __init__(self, first: Reader, second: Reader, *, keep: int) -> None:
+        self._readers, self._keep = (first, second), keep
+        self.identity = f"{first.identity}, then {second.identity} for {keep}"
+        self.calibration, self.threshold = second.calibration, second.threshold
 
-    def __init__(self, first: BaseNodePostprocessor, second: BaseNodePostprocessor, *, keep: int) -> None:
-        super().__init__(keep=keep)  # type: ignore[call-arg]  # pydantic makes it from the field
-        self._readers = first, second
-
-    def _postprocess_nodes(
-        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
-    ) -> list[NodeWithScore]:
+    def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
         first, second = self._readers
-        best = first.postprocess_nodes(nodes, query_bundle)[: self.keep]
-        return second.postprocess_nodes(best, query_bundle)
+        best = sorted(first.read(question, passages), key=lambda reading: -reading.score)[: self._keep]
+        return second.read(question, [reading.passage for reading in best])
 
 
-def measure(
-    store: Store, config: Config, reader: BaseNodePostprocessor, questions: Sequence[Question]
-) -> dict[str, Any]:
+def measure(store: Store, config: Config, reader: Reader, questions: Sequence[Question]) -> dict[str, Any]:
     """The figures that need no threshold, and the median time of reading in ms, with this reader in the pipeline."""
     assistant = Assistant(store, replace(config, threshold=0.0), reader)
     assistant.ask(questions[0].text)  # opens the models
@@ -70,7 +63,7 @@ def measure(
 def main(source: Path, small: Path, sample: int, seed: int) -> None:
     config = from_environment()
     packaged, other = CrossEncoder(threads=config.threads), CrossEncoder(threads=config.threads, folder=small)
-    rows: dict[str, tuple[int, BaseNodePostprocessor]] = {
+    rows: dict[str, tuple[int, Reader]] = {
         "packaged, 8": (8, packaged),
         "packaged, 12": (12, packaged),
         "packaged, 4": (4, packaged),

@@ -17,22 +17,21 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from llama_index.core.schema import NodeWithScore
-
 from eval.jsonl import read_lines
 from qa.assistant import Assistant
 from qa.config import Config
 from qa.decide import is_near
+from qa.stages import Hit
 
 QUESTIONS = 1600
 SEED = 1
 PUT_TO = {"its own document": 0, "an unrelated document": 1, "four unrelated documents": 4}
 
-Put = tuple[str, str, list[NodeWithScore]]
+Put = tuple[str, str, list[Hit]]
 """What the question is put to, the question, the passages that would be read."""
 
 
-def shares(puts: Sequence[Put], near: Callable[[str, NodeWithScore], bool] = is_near) -> dict[str, float]:
+def shares(puts: Sequence[Put], near: Callable[[str, Hit], bool] = is_near) -> dict[str, float]:
     """What questions are put to → the share of them that it comes near."""
     found: dict[str, list[bool]] = defaultdict(list)
     for to, question, hits in puts:

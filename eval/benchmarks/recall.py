@@ -11,6 +11,8 @@ from eval.benchmarks.outcomes import touches
 from eval.benchmarks.questions import Question, Reach
 from qa.assistant import Assistant
 from qa.config import Config
+from qa.search import Search
+from qa.stages import Passage
 from qa.store.place import Store
 
 ALL = "all"
@@ -30,13 +32,12 @@ def recall(
         assistant.refresh()
         answerable = [question for question in questions if question.parts]
         for number, question in enumerate(answerable, 1):
-            fused = assistant.retriever(question.documents(reach))
-            for way, retriever in (("words", fused.keyword), ("meaning", fused.dense), ("fused", fused)):
-                hits = [
-                    (hit.node.metadata["document"], hit.node.start_char_idx, hit.node.end_char_idx)  # type: ignore[attr-defined]
-                    for hit in retriever.retrieve(question.text)[: config.read_hits]
-                ]
-                is_found = all(any(touches(hit, place) for hit in hits for place in part) for part in question.parts)
+            documents = question.documents(reach)
+            for way, passages in _by_way(assistant, question.text, documents, config.read_hits).items():
+                places = [(passage.document, passage.start, passage.end) for passage in passages]
+                is_found = all(
+                    any(touches(place, gold) for place in places for gold in part) for part in question.parts
+                )
                 for kind in (question.kind, ALL):
                     found[kind][way].append(is_found)
             show(number, len(answerable))
@@ -44,3 +45,16 @@ def recall(
         kind: {"questions": len(ways["fused"]), **{way: metrics.mean(some) for way, some in ways.items()}}
         for kind, ways in sorted(found.items())
     }
+
+
+def _by_way(
+    assistant: Assistant, question: str, documents: Sequence[str] | None, count: int
+) -> dict[str, list[Passage]]:
+    """The first passages that each way finds."""
+    texts = assistant.store.library
+    search = Search(texts, assistant.store.vectors, assistant.embedder, assistant.config)
+    rankings = {"words": search.by_words(question, documents), "meaning": search.by_meaning(question, documents)}
+    found = {
+        way: texts.passages([chunk for chunk, _ in ranking[:count]], documents) for way, ranking in rankings.items()
+    }
+    return found | {"fused": [hit.passage for hit in search.hits(question, documents)[:count]]}

@@ -31,7 +31,7 @@ from eval.benchmarks import benchmark
 from eval.benchmarks.outcomes import BenchmarkOutcome, answers_at, summary
 from eval.benchmarks.questions import Reach
 from qa.config import from_environment
-from qa.decide import Calibration
+from qa.reader.base import Calibration
 from qa.reader.packaged import FILES, MODEL, load_calibration
 
 WRONG = 0.05

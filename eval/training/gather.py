@@ -26,6 +26,7 @@ from eval.training.cell_names import Row
 from eval.training.own import Place, Right
 from qa.assistant import Assistant
 from qa.config import Config
+from qa.stages import Passage
 from qa.store.place import Store
 
 ALL = 500  # hits: more than a document has passages
@@ -130,39 +131,38 @@ class Searched:
 
     def add(self, path: str) -> None:
         """Take the document's passages down as the reader sees them."""
-        hits = sorted(self._assistant.search("?", [path]), key=lambda hit: hit.node.start_char_idx)  # type: ignore[attr-defined]
-        self.passages[path] = [(hit.node.start_char_idx, hit.node.end_char_idx) for hit in hits]  # type: ignore[attr-defined]
+        library = self._assistant.store.library
+        found = sorted(library.passages(library.chunk_ids([path]), [path]), key=lambda passage: passage.start)
+        self.passages[path] = [(passage.start, passage.end) for passage in found]
         for number, (start, _) in enumerate(self.passages[path]):
             self._numbers[path, start] = number
-        first = hits[0].node.metadata if hits else {}
         self.papers[path] = {
             "document": path,
-            "title": first.get("title") or "",
-            "date": first.get("date") or "",
-            "windows": [self._window(hit.node) for hit in hits],
+            "title": found[0].title if found else "",
+            "date": (found[0].date if found else None) or "",
+            "windows": [self._window(passage) for passage in found],
         }
 
-    def _window(self, node: Any) -> dict[str, Any]:
+    def _window(self, passage: Passage) -> dict[str, Any]:
         """The passage with its heading, and with the first row of the table for each row."""
-        content, begins, ends = node.metadata["content"], node.start_char_idx, node.end_char_idx
-        inside = [(start, end, kind) for start, end, kind in node.metadata["sentences"] if kind != "heading"]
-        heading = self._library.heading(content, inside[0][0]) if inside else None
-        text = self._library.text(content)
+        inside = [sentence for sentence in passage.sentences if sentence.kind != "heading"]
+        text = self._library.text(passage.content)
         header, rows = "", list[Row]()
-        for start, end, kind in inside:
-            first = self._library.header_row(content, start) if kind == "row" else None
+        for sentence in inside:
+            first = self._library.header_row(passage.content, sentence.start) if sentence.kind == "row" else None
             if first is None:
                 continue
-            if not rows and start == inside[0][0] and first.start < begins:
+            if not rows and sentence is inside[0] and first.start < passage.start:
                 header = text[first.start : first.end]
-            if begins <= start and end <= ends:
-                rows.append((start - begins, end - begins, text[first.start : first.end]))
-        return {"text": node.get_content(), "heading": heading or "", "header": header, "rows": rows}
+            if passage.start <= sentence.start and sentence.end <= passage.end:
+                interval = (sentence.start - passage.start, sentence.end - passage.start)
+                rows.append((*interval, text[first.start : first.end]))
+        return {"text": passage.text, "heading": passage.heading or "", "header": header, "rows": rows}
 
     def order(self, question: str, paths: Sequence[str]) -> list[Place]:
         """The passages of these documents, best first."""
-        nodes: list[Any] = [hit.node for hit in self._assistant.search(question, list(paths))]
-        places = [(node.metadata["document"], node.start_char_idx) for node in nodes]
+        passages = [hit.passage for hit in self._assistant.search(question, list(paths))]
+        places = [(passage.document, passage.start) for passage in passages]
         return [(path, self._numbers[path, start]) for path, start in places]
 
     def best_of_each(self, question: str, paths: Sequence[str]) -> list[Place]:

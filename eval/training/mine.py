@@ -51,10 +51,10 @@ def lines_of(assistant: Assistant, pair: Pair, place: Place, length: int) -> Ite
     misses = 0
     has_found = False
     for hit in assistant.search(pair.question):
-        node: Any = hit.node
-        start, end, text = node.start_char_idx, node.end_char_idx, node.get_content()
-        is_there = node.metadata["document"] == document and start < offset + length and offset < end
-        line = {"id": f"{pair.id}@{start}", "question": pair.question, "title": node.metadata["title"], "text": text}
+        passage = hit.passage
+        start, end, text = passage.start, passage.end, passage.text
+        is_there = passage.document == document and start < offset + length and offset < end
+        line = {"id": f"{pair.id}@{start}", "question": pair.question, "title": passage.title, "text": text}
         if pair.answerable and is_there:
             spans = [(a + offset - start, b + offset - start) for a, b in pair.spans]
             inside = [(a, b) for a, b in spans if a >= 0 and b <= end - start]
