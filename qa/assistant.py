@@ -15,7 +15,7 @@ from qa import __version__, indexing, uploads
 from qa.config import PACKAGED, Config, default_docs, from_environment
 from qa.documents import File, read_document, signature
 from qa.embed import Embedder, PackagedEmbedding
-from qa.errors import DocumentError, QuestionError, ReplayError, StoreBusy
+from qa.errors import DocumentError, EmbedderError, QuestionError, ReplayError, StoreBusy
 from qa.indexing import Changes, Progress
 from qa.pipeline import Pipeline
 from qa.reader.base import Reader, checked_reader
@@ -24,6 +24,7 @@ from qa.schema import Answered, DocumentInfo, Refused, Skipped, Stage, Trace, Tu
 from qa.search import Search, Searcher
 from qa.stages import Hit
 from qa.store.place import FIRST_RUN_WAIT_S, Store
+from qa.text import shorten
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +37,16 @@ class Assistant:
     def __init__(
         self, store: Store, config: Config, reader: Reader | None = None, *, embedder: Embedder | None = None
     ) -> None:
-        """`reader` and `embedder` replace the packaged ones; raises ReaderError for what cannot be a reader."""
+        """`reader` and `embedder` replace the packaged ones; raises ReaderError or EmbedderError for unfit ones."""
         self.config = config
         self.store = store
         self.changes = Changes()  # what the last `refresh` did
         self.embedder = embedder or PackagedEmbedding(threads=config.threads)
+        if self.embedder.identity != store.versions.embedder:
+            raise EmbedderError(
+                f"{store.path} is a store of the embedder {shorten(store.versions.embedder, 60)}, not of"
+                f" {shorten(self.embedder.identity, 60)}; open the store with `embedder=` that identity."
+            )
         self.reader = CrossEncoder(threads=config.threads) if reader is None else checked_reader(reader)
         self.searcher: Searcher = Search(store.library, store.vectors, self.embedder, config)
         # Reading some files takes a process: not at each question, for one that was touched since it was indexed.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from qa import indexing, uploads
 from qa.config import Config
-from qa.embed import PackagedEmbedding, passage_text
+from qa.embed import PackagedEmbedding, embedded, passage_text
 from qa.errors import StoreDamaged
 from qa.indexing import Progress
 from qa.store.disk import disk_error
@@ -117,7 +117,7 @@ def _are_of_their_passages(store: Store, embedder: PackagedEmbedding) -> bool:
     """Whether a sample of the vectors equals what the embedder returns for their passages."""
     ids = store.library.chunk_ids()
     passages = store.library.passages(ids[:: max(1, len(ids) // SAMPLE)])
-    vectors = embedder.embed([passage_text(passage.title, passage.text) for passage in passages])
+    vectors = embedded(embedder, [passage_text(passage.title, passage.text) for passage in passages])
     pairs = zip(passages, vectors, strict=True)
     cosines = [store.vectors.exact(vector, [passage.chunk], 1) for passage, vector in pairs]
     return all(found[0][1] > SAME_COSINE for found in cosines if found)

@@ -15,7 +15,7 @@ from pydantic import PrivateAttr
 from tokenizers import Encoding, Tokenizer
 
 from qa.config import PACKAGED
-from qa.errors import ModelError
+from qa.errors import EmbedderError, ModelError
 
 VERSION = "2"  # of the text that is embedded for a passage: raise it when that changes
 MODELS = Path(__file__).parent / "models"
@@ -35,10 +35,44 @@ class Embedder(Protocol):
         """Names what the vectors depend on: the weights' hash, or the model and its version."""
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors [len(texts), dimensions] of passages, in their order, each of length 1."""
+        """Vectors [len(texts), dimensions] of passages, in their order, none of zeros; of any length."""
 
     def embed_question(self, question: str) -> NDArray[np.float32]:
-        """The vector [dimensions] of a question, of length 1."""
+        """The vector [dimensions] of a question; of zeros where the question says nothing to the embedder."""
+
+
+LENGTH_TOLERANCE = 1e-3  # a vector's length may differ from 1 by so much; other lengths are scaled to 1
+
+
+def embedded(embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float32]:
+    """The embedder's vectors of these passages, of length 1; raises EmbedderError where they cannot be used."""
+    vectors = np.asarray(embedder.embed(texts), np.float32)
+    if vectors.ndim != 2 or len(vectors) != len(texts):
+        raise EmbedderError(
+            f"the embedder gave vectors of shape {vectors.shape} for {len(texts)} passages; give a row for each."
+        )
+    lengths = _lengths(vectors)
+    if not lengths.all():
+        raise EmbedderError("the embedder gave a passage a vector of zeros; it must give every passage another one.")
+    return vectors if np.allclose(lengths, 1, atol=LENGTH_TOLERANCE) else vectors / lengths[:, None]
+
+
+def embedded_question(embedder: Embedder, question: str) -> NDArray[np.float32] | None:
+    """The question's vector, of length 1, None where it is zero; raises EmbedderError where it cannot be used."""
+    vector = np.asarray(embedder.embed_question(question), np.float32)
+    if vector.ndim != 1:
+        raise EmbedderError(f"the embedder gave a question a vector of shape {vector.shape}; give one dimension.")
+    length = _lengths(vector[None])[0]
+    if not length:
+        return None
+    return vector if abs(length - 1) <= LENGTH_TOLERANCE else vector / length
+
+
+def _lengths(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths: NDArray[np.float32] = np.linalg.norm(vectors, axis=1)
+    if not np.isfinite(lengths).all():
+        raise EmbedderError("the embedder gave a vector that holds something other than numbers; correct the embedder.")
+    return lengths
 
 
 class PackagedEmbedding(BaseEmbedding):

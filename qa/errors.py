@@ -7,6 +7,8 @@ QAError
 ├── StoreError         the store cannot be opened, read or written
 │   ├── StoreBusy      another process is writing
 │   └── StoreDamaged   the library's own data are damaged
+├── ReaderError        what was passed as the reader cannot be one, or gives no usable readings
+├── EmbedderError      what was passed as the embedder cannot be one, or gives no usable vectors
 ├── ModelError         packaged weights are missing or damaged
 ├── QuestionError      the question, its history or its document filter is not valid
 ├── QuoteError         a quote is not the exact slice it claims to be (promise 1)
@@ -67,6 +69,10 @@ class StoreDamaged(StoreError):
 
 class ReaderError(QAError):
     """What was passed as the reader cannot be one, or gives scores that are no confidence."""
+
+
+class EmbedderError(QAError):
+    """What was passed as the embedder cannot be one for this store, or gives vectors that cannot be compared."""
 
 
 class ModelError(QAError):

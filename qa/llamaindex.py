@@ -109,11 +109,10 @@ class EmbeddingModel:
     identity: str
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return _of_length_one(self.embedding.get_text_embedding_batch(list(texts)))
+        return np.asarray(self.embedding.get_text_embedding_batch(list(texts)), np.float32)
 
     def embed_question(self, question: str) -> NDArray[np.float32]:
-        vector: NDArray[np.float32] = _of_length_one([self.embedding.get_query_embedding(question)])[0]
-        return vector
+        return np.asarray(self.embedding.get_query_embedding(question), np.float32)
 
 
 def passage_node(passage: Passage) -> TextNode:
@@ -148,13 +147,6 @@ def _span(hit: NodeWithScore, passage: Passage) -> tuple[int, int] | None:
         return None
     start, end = named
     return (start, end) if passage.start <= start < end <= passage.end else None
-
-
-def _of_length_one(vectors: Sequence[Sequence[float]]) -> NDArray[np.float32]:
-    """Rows as float32; a row of zeros stays one."""
-    rows = np.asarray(vectors, np.float32)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
 
 
 def _response(answer: Answered | Refused) -> Response:

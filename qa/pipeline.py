@@ -11,7 +11,7 @@ from qa.conflicts import find_conflicts, later_first, renumbered
 from qa.conversation import Standalone, standalone
 from qa.decide import Decision
 from qa.errors import StoreBusy
-from qa.reader.base import Reader
+from qa.reader.base import Reader, read_passages
 from qa.schema import Answered, PartVerdict, Quote, Reason, Refused, Stage, Trace, TraceHit, Turn
 from qa.stages import Hit, Passage, Reading
 from qa.store.ports import TextStore
@@ -67,7 +67,7 @@ class Pipeline:
 
     def read(self, part: str, hits: Sequence[Hit]) -> list[Reading]:
         """What the reader makes of the first hits' passages."""
-        readings = self.reader.read(part, [hit.passage for hit in hits[: self.read_hits]])
+        readings = read_passages(self.reader, part, [hit.passage for hit in hits[: self.read_hits]])
         return [answers.corrected(self.texts, part, reading) for reading in readings]
 
     def _refused_at_once(self, asked: Standalone, documents: Documents) -> Reason | None:

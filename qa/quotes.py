@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from qa.chunks import clause_ends
 from qa.errors import QuoteError
 from qa.schema import Place, Quote, Sentence
-from qa.stages import Reading
+from qa.stages import Passage, Reading
 from qa.store.ports import TextStore
 from qa.text import text_sha256
 from qa.words import CLINGING, NEGATIONS
@@ -99,7 +99,7 @@ def _make_quote(texts: TextStore, reading: Reading, probability: float) -> Quote
         date=passage.date,
         page=first.page,
         locator=first.locator,
-        heading=texts.heading(passage.content, interval[0]),
+        heading=_heading(texts, passage, interval[0]),
         start=interval[0],
         end=interval[1],
         document_sha256=passage.sha256,
@@ -113,6 +113,13 @@ def _make_quote(texts: TextStore, reading: Reading, probability: float) -> Quote
     except QuoteError:
         return None
     return quote
+
+
+def _heading(texts: TextStore, passage: Passage, start: int) -> str | None:
+    """The headings above `start`: the passage's, unless one stands between its first sentence and `start`."""
+    first = next((sentence.start for sentence in passage.sentences if sentence.kind != "heading"), start)
+    changes = any(sentence.kind == "heading" and first < sentence.start <= start for sentence in passage.sentences)
+    return texts.heading(passage.content, start) if changes else passage.heading
 
 
 def _cut_long(text: str, sentence: Sentence, passage_end: int, span: tuple[int, int]) -> tuple[int, int] | None:

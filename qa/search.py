@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from qa.config import Config
-from qa.embed import Embedder
+from qa.embed import Embedder, embedded_question
 from qa.stages import Hit
 from qa.store.ports import TextStore, VectorStore
 
@@ -51,9 +51,9 @@ class Search:
     def by_meaning(self, question: str, documents: Sequence[str] | None = None) -> Ranking:
         """By the cosine of the vectors."""
         limit = self.config.dense_hits
-        vector = self.embedder.embed_question(question)
+        vector = embedded_question(self.embedder, question)
         allowed = self.texts.count_chunks(documents, max_chunks=max(limit, self.exact_chunks + 1))
-        if not allowed:
+        if vector is None or not allowed:
             return []
         if documents is not None and allowed <= self.exact_chunks:
             return self._published(self.vectors.exact(vector, self.texts.chunk_ids(documents), limit), documents)

@@ -190,7 +190,7 @@ def reconcile_vectors(store: Store, embedder: Embedder, progress: Progress | Non
     for first in range(0, len(missing), size):
         passages = library.passages(missing[first : first + size])
         texts = [embed.passage_text(passage.title, passage.text) for passage in passages]
-        vectors.add([passage.chunk for passage in passages], embedder.embed(texts))
+        vectors.add([passage.chunk for passage in passages], embed.embedded(embedder, texts))
         if not first:
             left_s = (time.monotonic() - began) * (len(missing) - len(passages)) / len(passages)
             if left_s > store.limits.long_s:

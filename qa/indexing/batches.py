@@ -160,7 +160,7 @@ class Batches:
         wanted = [to_write.same for to_write in some if to_write.same]
         known = self._store.vectors.get(wanted) if wanted else {}
         fresh = [to_write.text for to_write in some if to_write.same not in known]
-        embedded = iter(self._embedder.embed(fresh)) if fresh else iter(())
+        embedded = iter(embed.embedded(self._embedder, fresh)) if fresh else iter(())
         rows = [known[to_write.same] if to_write.same in known else next(embedded) for to_write in some]
         return np.asarray(rows, np.float32), len(fresh)
 

@@ -3,7 +3,7 @@
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 from qa.errors import ReaderError
@@ -65,3 +65,26 @@ def probability(reader: Reader, reading: Reading) -> float:
             " which is no probability; correct the calibration."
         )
     return calibrated
+
+
+def read_passages(reader: Reader, question: str, passages: Sequence[Passage]) -> list[Reading]:
+    """The reader's readings of these passages; raises ReaderError for readings that cannot be used.
+
+    Whatever passage a reading brings, the one that was given is quoted.
+    """
+    given = {passage.chunk: passage for passage in passages}
+    readings: dict[str, Reading] = {}
+    for reading in reader.read(question, passages):
+        passage = given.get(reading.passage.chunk)
+        if passage is None or passage.chunk in readings:
+            raise ReaderError(
+                f"{reader.identity} read a passage twice, or one that it was not given; correct the reader."
+            )
+        start, end = reading.span or (passage.start, passage.end)
+        if not passage.start <= start < end <= passage.end or not math.isfinite(reading.score):
+            raise ReaderError(
+                f"{reader.identity} gave the span {start}:{end} and the score {reading.score} for the passage"
+                f" {passage.start}:{passage.end}; the span must lie inside it, and the score be a number."
+            )
+        readings[passage.chunk] = replace(reading, passage=passage)
+    return list(readings.values())

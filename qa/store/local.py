@@ -101,9 +101,14 @@ class Library(Records):
             sentences = surroundings.sentences_of_passages(
                 db, [(row["id"], row["start"], row["end"]) for row in wanted]
             )
+            texts = [self.text(row["id"]) for row in wanted]
+            starts = [next((one.start for one in found if one.kind != "heading"), -1) for found in sentences]
+            headings = surroundings.headings(
+                db, [(row["id"], text, start) for row, text, start in zip(wanted, texts, starts, strict=True)]
+            )
             return [
-                self._passage(db, row, kept, found)
-                for row, found in zip(wanted, sentences, strict=True)
+                _passage(row, kept, text, heading, found)
+                for row, text, heading, found in zip(wanted, texts, headings, sentences, strict=True)
                 if (kept := tuple(path for path in self._checked_paths(db, row) if allowed is None or path in allowed))
             ]
 
@@ -115,26 +120,6 @@ class Library(Records):
         if not paths:
             raise damaged(self.path, "an index does not match its table")
         return paths
-
-    def _passage(
-        self, db: sqlite3.Connection, row: sqlite3.Row, paths: tuple[str, ...], sentences: Sequence[Sentence]
-    ) -> Passage:
-        text = self.text(row["id"])
-        first = next((sentence.start for sentence in sentences if sentence.kind != "heading"), None)
-        return Passage(
-            chunk=row["chunk"],
-            content=row["id"],
-            document=paths[0],
-            also_in=paths[1:],
-            start=row["start"],
-            end=row["end"],
-            text=text[row["start"] : row["end"]],
-            title=row["title"],
-            date=row["date"],
-            sha256=row["sha256"],
-            heading=None if first is None else surroundings.heading(db, row["id"], text, first),
-            sentences=tuple(sentences),
-        )
 
     def _paths(self, db: sqlite3.Connection, content: int) -> tuple[str, ...]:
         rows = db.execute(
@@ -296,6 +281,25 @@ class Library(Records):
         """Record that the vectors of these chunk ids are deleted."""
         with self.write() as db:
             db.executemany("DELETE FROM doomed WHERE chunk = ?", ((chunk,) for chunk in chunks))
+
+
+def _passage(
+    row: sqlite3.Row, paths: tuple[str, ...], text: str, heading: str | None, sentences: Sequence[Sentence]
+) -> Passage:
+    return Passage(
+        chunk=row["chunk"],
+        content=row["id"],
+        document=paths[0],
+        also_in=paths[1:],
+        start=row["start"],
+        end=row["end"],
+        text=text[row["start"] : row["end"]],
+        title=row["title"],
+        date=row["date"],
+        sha256=row["sha256"],
+        heading=heading,
+        sentences=tuple(sentences),
+    )
 
 
 def _active(documents: Sequence[str] | None) -> tuple[str, tuple[Any, ...]]:

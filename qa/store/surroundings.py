@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import math
 import re
 import sqlite3
 from collections.abc import Sequence
@@ -49,18 +48,18 @@ def context(db: sqlite3.Connection, content: int, text: str, start: int, end: in
     For a list item, `before` is the sentence that introduces the list; for a table row, the table's first row. A
     heading or a blank line ends a table.
     """
-    earlier = db.execute(
-        f"SELECT {SENTENCE} FROM sentences WHERE content = ? AND start < ? AND kind != 'rule'"
-        " ORDER BY start DESC LIMIT ?",
-        (content, start, MAX_ITEMS),
+    around = db.execute(
+        f"SELECT * FROM (SELECT 'before', {SENTENCE} FROM sentences WHERE content = ? AND start < ? AND kind != 'rule'"
+        "  ORDER BY start DESC LIMIT ?)"
+        f" UNION ALL SELECT * FROM (SELECT 'own', {SENTENCE} FROM sentences WHERE content = ? AND start <= ?"
+        '  AND "end" > ? ORDER BY start DESC LIMIT 1)'
+        f" UNION ALL SELECT * FROM (SELECT 'after', {SENTENCE} FROM sentences WHERE content = ? AND start >= ?"
+        "  AND kind NOT IN ('rule', 'heading') ORDER BY start LIMIT 1)",
+        (content, start, MAX_ITEMS, content, start, start, content, end),
     ).fetchall()
-    later = db.execute(
-        f"SELECT {SENTENCE} FROM sentences WHERE content = ? AND start >= ?"
-        " AND kind NOT IN ('rule', 'heading') ORDER BY start LIMIT 1",
-        (content, end),
-    ).fetchall()
-    own = sentences_in(db, content, start, end)
-    before = [Sentence(*row) for row in earlier]
+    before, own, after = (
+        [Sentence(*row[1:]) for row in around if row[0] == side] for side in ("before", "own", "after")
+    )
     if own and own[0].kind == "item":
         before = [sentence for sentence in before if sentence.kind != "item"]
     elif own and own[0].kind == "row":
@@ -68,7 +67,6 @@ def context(db: sqlite3.Connection, content: int, text: str, start: int, end: in
         before = [header] if header else [sentence for sentence in before[:1] if sentence.kind != "row"]
     if before and before[0].kind == "heading":
         before = []  # shown already as the quote's `heading`
-    after = [Sentence(*row) for row in later]
     return _slice(text, before[:1]), _slice(text, after)
 
 
@@ -93,20 +91,26 @@ def header_row(db: sqlite3.Connection, content: int, text: str, start: int) -> S
 
 def heading(db: sqlite3.Connection, content: int, text: str, position: int) -> str | None:
     """The headings above `position`, the outermost first, joined by " › "."""
-    path: list[str] = []
-    outermost = math.inf
+    return headings(db, [(content, text, position)])[0]
+
+
+def headings(db: sqlite3.Connection, places: Sequence[tuple[int, str, int]]) -> list[str | None]:
+    """For each (content, its text, position) the headings above it, as `heading` gives them; one query for all."""
+    paths: list[list[str]] = [[] for _ in places]
+    # Each step goes to the last heading of a higher level. It ends at the top: a long document has many headings.
     rows = db.execute(
-        'SELECT start, "end", level FROM sentences INDEXED BY headings'
-        " WHERE content = ? AND kind = 'heading' AND start <= ? ORDER BY start DESC",
-        (content, position),
+        'WITH RECURSIVE above(place, content, start, "end", level) AS ('
+        " SELECT key, json_extract(value, '$[0]'), json_extract(value, '$[1]') + 1, NULL, 1000000 FROM json_each(?)"
+        ' UNION ALL SELECT above.place, s.content, s.start, s."end", s.level FROM above JOIN sentences s'
+        "  ON s.content = above.content AND s.start = (SELECT h.start FROM sentences h INDEXED BY headings"
+        "   WHERE h.content = above.content AND h.kind = 'heading' AND h.start < above.start AND h.level < above.level"
+        "   ORDER BY h.start DESC LIMIT 1) WHERE above.level > 1)"
+        ' SELECT place, start, "end" FROM above WHERE "end" IS NOT NULL ORDER BY place, start',
+        (json.dumps([(content, position) for content, _, position in places]),),
     )
-    for start, end, level in rows:
-        if level < outermost:
-            outermost = level
-            path.insert(0, _HEADING_MARKS.sub("", text[start:end]).strip())
-        if outermost <= 1:
-            break  # earlier headings do not apply; a long document has many of them
-    return " › ".join(path) or None
+    for place, start, end in rows:
+        paths[place].append(_HEADING_MARKS.sub("", places[place][1][start:end]).strip())
+    return [" › ".join(path) or None for path in paths]
 
 
 def _blank_line_before(text: str, position: int) -> int:
