@@ -60,9 +60,9 @@ class Reader(torch.nn.Module):
         more = {"token_type_ids": (segments > 0).long()} if self.is_bert else {}
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **more)[0].float()
         with torch.autocast(hidden.device.type, enabled=False):  # the outputs keep all their digits
-            return self._outputs(hidden, segments)
+            return self.outputs_of(hidden, segments)
 
-    def _outputs(self, hidden: Tensor, segments: Tensor) -> Outputs:
+    def outputs_of(self, hidden: Tensor, segments: Tensor) -> Outputs:
         start, end = self.place(hidden).unbind(-1)
         inside = segments == PASSAGE
         start_in, end_in = (logits.masked_fill(~inside, NEVER) for logits in (start, end))
