@@ -23,7 +23,7 @@ from qa.reader.reader import FILES, MODEL  # noqa: E402
 from tests.training_data import TOWNS, held_out_towns, write_own_words, write_pairs  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the exporter's own, about itself
-SETTINGS = Settings(minutes=0.1, batch=8, dev_questions=6, evaluations=0, frozen=0, save_minutes=0.001, threads=1)
+SETTINGS = Settings(minutes=0.03, batch=8, dev_questions=6, evaluations=0, frozen=0, save_minutes=0.001, threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,7 @@ STEPS = [
     (calibrate, "fitted_on"),
     (calibrate, "write_sums"),
     (place, "check_sums"),
+    (card, "with_section"),
 ]
 
 
@@ -73,8 +74,8 @@ def test_interrupted_at_each_step_it_goes_on_and_the_place_stays_whole(
     plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = {path.name: path.read_bytes() for path in plan.into.iterdir()}
-    for after in (False, True):
-        for module, name in STEPS:
+    for module, name in STEPS:
+        for after in (False, True):
             with monkeypatch.context() as patched:
                 patched.setattr(module, name, interrupted(getattr(module, name), after=after))
                 with pytest.raises(KeyboardInterrupt):

@@ -123,7 +123,7 @@ def quantise(fused: Path, quantised: Path) -> None:
 
 
 def clean(model: onnx.ModelProto, name: str) -> None:
-    """Drop what says how and where the graph was made, and state the outputs' shapes."""
+    """Remove all information about how and where the graph was made, and state the outputs' shapes."""
     model.producer_name, model.producer_version, model.doc_string = "", "", ""
     del model.metadata_props[:]
     del model.graph.value_info[:]
@@ -137,7 +137,7 @@ def clean(model: onnx.ModelProto, name: str) -> None:
 
 
 def write(model: onnx.ModelProto, out: Path) -> None:
-    """Write the graph, and the large tensors into two files beside it: the words', and the layers'."""
+    """Write the graph, and the large tensors into two files beside it: word embeddings and layers."""
     parts: dict[str, list[onnx.TensorProto]] = {"words.bin": [], "layers.bin": []}
     for tensor in model.graph.initializer:
         if int(np.prod(tensor.dims)) >= 10_000:
@@ -161,7 +161,7 @@ def write(model: onnx.ModelProto, out: Path) -> None:
 
 
 def torch_numbers(model: Graph, samples: Sequence[tuple[Tensor, Tensor]]) -> list[dict[str, list[int] | float]]:
-    """The samples with what torch says to each: the logit of `answerable`."""
+    """The samples with torch's logit of `answerable` for each."""
     return [
         {"input_ids": ids[0].tolist(), "segments": segments[0].tolist(), "answerable": float(model(ids, segments)[0])}
         for ids, segments in samples

@@ -1,4 +1,4 @@
-"""The reader as the product runs it: what the exported graph computes, its inputs evened out for 8 bits."""
+"""The reader in the form that is exported, and the smoothing of its activations for 8 bits."""
 
 # Without torch installed its Module is Any to mypy, and this file subclasses it.
 # mypy: disallow-subclassing-any=False
