@@ -851,7 +851,7 @@ def test_check_closes_what_others_may_read_and_names_what_it_cannot_mend(tmp_pat
         "store was open to others.",
         "c.txt was open to others.",
         "old.partial was left half written.",
-        "b.txt was noted as uploaded, but is gone.",
+        "b.txt had an uploader, but is gone.",
         "uploads/b.txt was dropped to match the folder.",
         "uploads/c.txt was added to match the folder.",
     }
