@@ -104,7 +104,7 @@ def beir(source: Path, docs: Path, *, whole_articles: bool) -> list[Question]:
 def _write(
     docs: Path, passages: Sequence[dict[str, Any]], *, by: Callable[[dict[str, Any]], str]
 ) -> dict[str, tuple[str, int]]:
-    """Write a text file for each group, its title first; returns passage id → (file, offset of its text in the file)."""
+    """Write a text file for each group, its title first; returns passage id → (file, offset of its text there)."""
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for passage in passages:
         groups[by(passage)].append(passage)

@@ -160,7 +160,7 @@ def freeze(model: Reader, layers: int) -> None:
 
 
 def save_difference(path: Path, weights: dict[str, Tensor], start: dict[str, Tensor]) -> None:
-    """Write the difference of `weights` from the public `start` in int8 with a scale a row; vectors and new tensors whole."""
+    """Write the difference of `weights` from `start` in int8 with a scale a row; vectors and new tensors whole."""
     kept: dict[str, Tensor] = {}
     for name, weight in weights.items():
         if weight.ndim < 2 or name not in start:
