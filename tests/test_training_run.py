@@ -7,20 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from transformers import MPNetConfig, MPNetModel
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("transformers")
-pytest.importorskip("sklearn")
-
-from transformers import MPNetConfig, MPNetModel  # noqa: E402
-
-from eval.training import calibrate, card, export, gather, place, trainer  # noqa: E402
-from eval.training.__main__ import Plan, make  # noqa: E402
-from eval.training.swap import check_sums  # noqa: E402
-from eval.training.trainer import Settings  # noqa: E402
-from qa.errors import ModelError  # noqa: E402
-from qa.reader.reader import FILES, MODEL  # noqa: E402
-from tests.training_data import TOWNS, held_out_towns, write_own_words, write_pairs  # noqa: E402
+from eval.training import calibrate, card, export, gather, place, trainer
+from eval.training.__main__ import Plan, make
+from eval.training.swap import check_sums
+from eval.training.trainer import Settings
+from qa.errors import ModelError
+from qa.reader.reader import FILES, MODEL
+from tests.training_data import TOWNS, held_out_towns, write_own_words, write_pairs
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the exporter's own, about itself
 SETTINGS = Settings(minutes=0.03, batch=8, dev_questions=6, evaluations=0, frozen=0, save_minutes=0.001, threads=1)
