@@ -69,7 +69,8 @@ def make(plan: Plan, show: Callable[[str], None] = lambda text: None) -> None:
     """Run the stages that are not done; raises QAError with what to do next."""
     plan.out.mkdir(parents=True, exist_ok=True)
     _keep_options(plan)
-    swap.recover(plan.model)
+    for folder in (plan.model, plan.into):
+        swap.recover(folder)
     for name, is_done, work in stages(plan):
         show(f"{name}: {'done before' if is_done() else 'begins'}")
         if not is_done():
@@ -160,7 +161,12 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.argument("data", type=_FOLDER)
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--start", type=_FOLDER, required=True, help="The published encoder.")
-@click.option("--weights", type=_FOLDER, default=MODEL, help="A packaged reader to go on from.  [default: the package]")
+@click.option(
+    "--weights",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=MODEL,
+    help="A packaged reader to go on from.  [default: the package]",
+)
 @click.option("--fresh", is_flag=True, help="Begin from the published encoder alone, without --weights.")
 @click.option("--difference", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="From --weights.")
 @click.option("--bench", type=_FOLDER, help="SQuAD 2.0's files, for the calibration.")
