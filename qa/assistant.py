@@ -233,6 +233,11 @@ class Assistant:
         except (OSError, DocumentError):
             return False
 
+    def read_differently(self, quote: Quote) -> bool:
+        """Whether the file is unchanged since this was quoted, and only this version reads another text from it."""
+        document = quote.document
+        return bool(self.current([document])) and self.store.library.was_read_as(document, quote.document_sha256)
+
     def facts(self) -> dict[str, Any]:
         own = isinstance(self.reader, CrossEncoder)
         models = {
@@ -362,6 +367,8 @@ class _Run:
         )
 
     def trace(self) -> Trace:
+        found = {name for hits in self.hits for hit in hits for name in _names(hit)}
+        skipped, skipped_count = self.assistant.store.library.skipped_about(self.question, found)
         return Trace(
             question=self.question,
             history=self.history,
@@ -372,7 +379,8 @@ class _Run:
                 for one in self.decisions
             ),
             timings_ms=self.timings,
-            skipped=tuple(self.assistant.skipped()),
+            skipped=tuple(skipped),
+            skipped_count=skipped_count,
             **self.assistant.facts(),
         )
 
