@@ -105,7 +105,7 @@ class Assistant:
         path = ""
         with self.store.writing(wait_s=uploads.WAIT_S):
             try:
-                with uploads.putting(self.store, name, data, max_file_mb=most, owner=owner) as path:
+                with uploads.LocalUploads(self.store).putting(name, data, max_file_mb=most, owner=owner) as path:
                     self.refresh()
                     return self._indexed(path)
             except DocumentError:
@@ -124,7 +124,7 @@ class Assistant:
     def delete_upload(self, path: str, *, owner: str | None = None) -> None:
         """Forget a file a person uploaded; raises DocumentError where there is no such upload (of this `owner`)."""
         with self.store.writing(wait_s=uploads.WAIT_S):
-            uploads.remove(self.store, path, owner=owner)
+            uploads.LocalUploads(self.store).remove(path, owner=owner)
             self.refresh()
 
     def close(self) -> None:
@@ -283,7 +283,7 @@ class _Run:
         """The refusal that needs no search, if there is one."""
         if not asked.text:
             return self.refused(asked, "empty_question")
-        if not self.assistant.store.library.count_chunks(self.documents, most=1):
+        if not self.assistant.store.library.count_chunks(self.documents, max_count=1):
             return self.refused(asked, "no_documents")
         return self.refused(asked, "unsupported_request") if asked.request else None
 

@@ -10,7 +10,8 @@ from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from qa.embed import PackagedEmbedding
-from qa.store.local import Library, Passage
+from qa.store.local import Library
+from qa.store.passages import Passage
 from qa.store.vectors import Vectors
 
 EXACT_CHUNKS = 5000  # a filter that leaves fewer is scored exactly instead of through the HNSW graph
@@ -50,7 +51,7 @@ class DenseRetriever(BaseRetriever):
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         vector = self._embedder.embed([query_bundle.query_str])[0]
-        allowed = self._library.count_chunks(self._documents, most=max(self._limit, EXACT_CHUNKS + 1))
+        allowed = self._library.count_chunks(self._documents, max_count=max(self._limit, EXACT_CHUNKS + 1))
         if not allowed:
             return []
         if self._documents is not None and allowed <= EXACT_CHUNKS:
@@ -123,7 +124,7 @@ def _nodes(
     most: int | None = None,
 ) -> list[NodeWithScore]:
     scores = dict(scored)
-    passages = library.passages(list(scores), documents, most=most)
+    passages = library.passages(list(scores), documents, max_count=most)
     return [
         NodeWithScore(node=_node(one, {stage: round(scores[one.chunk], 6)}), score=scores[one.chunk])
         for one in passages

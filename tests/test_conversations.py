@@ -98,13 +98,13 @@ def test_the_list_opens_no_file_twice_and_none_beyond_its_end(
     read = Conversations._read
     monkeypatch.setattr(Conversations, "_read", lambda self, path: (opened.append(path.stem), read(self, path))[1])
     fresh = Conversations(kept.folder)
-    assert [one.id for one in fresh.summaries(ADA, most=10)] == ids[:-11:-1]
+    assert [one.id for one in fresh.summaries(ADA, max_count=10)] == ids[:-11:-1]
     assert opened == ids[:-11:-1]
-    fresh.summaries(ADA, most=10)
+    fresh.summaries(ADA, max_count=10)
     assert len(opened) == 10
     kept.rename(ADA, ids[-2], "Another title")
     opened.clear()
-    assert [one.title for one in fresh.summaries(ADA, most=3)][1] == "Another title"
+    assert [one.title for one in fresh.summaries(ADA, max_count=3)][1] == "Another title"
     assert opened == [ids[-2]], "a title is no turn: the order stays, and only the changed file is opened"
     assert len(fresh.summaries(ADA, "pool")) == 30
     fresh.delete(ADA, ids[-1])

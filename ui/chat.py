@@ -115,7 +115,7 @@ class Chat:
 
     def listing(self, owner: str, current: str, words: str = "") -> str:
         """The newest of the owner's conversations, or of those that hold all of these words."""
-        found = self.conversations.summaries(owner, words, most=LISTED + 1)
+        found = self.conversations.summaries(owner, words, max_count=LISTED + 1)
         return render_conversations(found[:LISTED], current, words, more=len(found) > LISTED)
 
     def source(self, owner: str, identity: str, turn: int, number: int, *, earlier: int = 0, later: int = 0) -> str:

@@ -125,15 +125,15 @@ class Conversations:
         self._turns = FileLock(folder / "turns.lock", mode=0o600)
         self._lines: OrderedDict[Path, _Line] = OrderedDict()
 
-    def summaries(self, owner: str, words: str = "", *, most: int | None = None) -> list[Summary]:
+    def summaries(self, owner: str, words: str = "", *, max_count: int | None = None) -> list[Summary]:
         """The owner's conversations, newest first; with `words`, those that hold all of them in any turn or title.
 
-        No more than `most` are looked for, and a file that is as it was is not opened again.
+        No more than `max_count` are looked for, and a file that is as it was is not opened again.
         """
         wanted = words.lower().split()
         lines = (line for path in self._newest(owner) if (line := self._line(path)) is not None)
         found = (line.summary for line in lines if all(word in line.words for word in wanted))
-        return list(itertools.islice(found, most))
+        return list(itertools.islice(found, max_count))
 
     def get(self, owner: str, identity: str) -> Conversation:
         """One conversation; raises ConversationError unless it is this owner's."""

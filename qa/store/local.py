@@ -10,7 +10,6 @@ import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,24 +31,8 @@ from qa.store.integrity import (
     seal,
 )
 from qa.store.limits import LIMITS, Limits
+from qa.store.passages import Passage
 from qa.store.records import Records, advance, note_reading, signature_values
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A published chunk with its text, and the facts about the document that it is cited from."""
-
-    chunk: str
-    content: int
-    document: str
-    also_in: tuple[str, ...]  # further files with the same content
-    start: int
-    end: int
-    text: str
-    title: str
-    date: str | None
-    sha256: str
-    sentences: tuple[Sentence, ...]  # all that overlap it; only an over-long sentence reaches beyond it
 
 
 class Library(Records):
@@ -65,14 +48,14 @@ class Library(Records):
 
     # -- what the store is ---------------------------------------------------------------------
 
-    def count_chunks(self, documents: Sequence[str] | None = None, *, most: int | None = None) -> int:
-        """How many chunks a question may be answered from. With a filter, counting stops at `most`."""
+    def count_chunks(self, documents: Sequence[str] | None = None, *, max_count: int | None = None) -> int:
+        """How many chunks a question may be answered from. With a filter, counting stops at `max_count`."""
         with self.read() as db:
             if documents is None:
                 return self._words.count_chunks(db, self.generation())
             active, values = _active(documents)
             counted = f"SELECT count(*) FROM (SELECT 1 FROM chunks WHERE content IN ({active}) LIMIT ?)"
-            return int(db.execute(counted, (*values, -1 if most is None else most)).fetchone()[0])
+            return int(db.execute(counted, (*values, -1 if max_count is None else max_count)).fetchone()[0])
 
     def chunk_ids(self, documents: Sequence[str] | None = None) -> list[str]:
         """The ids of those chunks."""
@@ -89,9 +72,9 @@ class Library(Records):
             return self._words.search(db, self.generation(), question, limit, _active(documents))
 
     def passages(
-        self, chunks: Sequence[str], documents: Sequence[str] | None = None, *, most: int | None = None
+        self, chunks: Sequence[str], documents: Sequence[str] | None = None, *, max_count: int | None = None
     ) -> list[Passage]:
-        """The first `most` published passages among these chunk ids, in their order.
+        """The first `max_count` published passages among these chunk ids, in their order.
 
         Ids that are unpublished, deleted or excluded by the filter are skipped.
         """
@@ -106,7 +89,7 @@ class Library(Records):
             ).fetchall()
             by_id = {row["chunk"]: row for row in rows}
             for row in (by_id[chunk] for chunk in chunks if chunk in by_id):
-                if len(found) == most:
+                if len(found) == max_count:
                     break
                 if row["chunk"] != f"{row['key']}-{row['start']}-{row['end']}":
                     raise damaged(self.path, "a passage is out of place")
