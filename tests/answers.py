@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qa.schema import Answered, TraceHit, Place, Quote, Refused, Skipped, Trace, Verdict
+from qa.schema import Answered, Place, Quote, Refused, Skipped, Trace, Verdict
 from qa.text import text_sha256
 
 TEXT = (
