@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCK := requirements.lock
 PIP := $(BIN)/python -m pip install --quiet --constraint $(LOCK)
 
-.PHONY: install install-dev lock chat test eval faults scale audit screenshots format clean
+.PHONY: install install-dev lock chat test eval faults scale training audit screenshots format clean
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
@@ -27,6 +27,10 @@ audit: install-dev
 scale: install-dev
 	$(BIN)/qa-eval scale $(SCALE) --json .eval/scale.json
 	$(BIN)/qa-eval load --json .eval/load.json
+# The tests of training, which need the extra `train`.
+training: install-dev
+	$(PIP) --editable '.[dev,train]'
+	$(BIN)/python -m pytest tests/test_reader_training.py tests/test_training_run.py
 # The versions that are installed, for each Python and system that is supported. What the lock holds is kept where pyproject.toml
 # allows it; make lock RENEW=--upgrade takes the newest. uv stands in an environment of its own, so that a lock that cannot be
 # installed can be mended; of pip's configuration it is told the index.

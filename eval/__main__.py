@@ -15,12 +15,11 @@ from eval import outputs
 from eval.benchmarks.questions import Reach
 from eval.exams import answerers, record, report
 from eval.exams.record import Baseline, CaseResult, CaseVerdict, Record
-from eval.exams.run import Exam, load_exam, make_record, run_exam
+from eval.exams.run import Exam, load_exam, make_record, packaged_exams, run_exam
 from eval.load import stress
 from qa.config import PACKAGED_SEEDS, default_docs, from_environment
 from qa.errors import QAError
 
-HERE = Path(__file__).resolve().parent
 BENCHMARKS = "squad2 clapnq chunking beir ownwords collections talks talks-meant".split()
 FALLS = 1  # exit code when a gated metric falls below the baseline beyond noise
 
@@ -64,7 +63,7 @@ def run(
         report.check_plots()
     for path in filter(None, (json_out, html_out, keep)):
         outputs.prepare(path)
-    loaded = _packaged() if exams else [load_exam(cases, docs or default_docs())]
+    loaded = packaged_exams() if exams else [load_exam(cases, docs or default_docs())]
     loaded = [_selected(exam, split, answerer) for exam in loaded]
     start = time.perf_counter()
     results: list[CaseResult] = []
@@ -202,7 +201,7 @@ def speed(
             folder = Path(scratch)
             found = benchmarks.load("squad2", squad2, folder, reach="all", half=2, sample=sample, seed=1)
             asked = asked or [question.text for question in found]
-        asked = asked or [placed.case.turns[-1] for placed in _packaged()[0].cases]
+        asked = asked or [placed.case.turns[-1] for placed in packaged_exams()[0].cases]
         tables = measure.measure(
             folder, asked, rounds=rounds, plain=plain, show=lambda text: click.echo(text, err=True)
         )
@@ -225,11 +224,6 @@ def _selected(exam: Exam, split: str | None, answerer: str) -> Exam:
             click.echo(f"{exam.name}: left out, as an endpoint cannot delete: {len(cases) - len(kept)} cases", err=True)
         cases = kept
     return replace(exam, cases=tuple(cases))
-
-
-def _packaged() -> list[Exam]:
-    exams = {"seeds": PACKAGED_SEEDS, "handbook": HERE / "handbook"}
-    return [load_exam([HERE / "cases" / f"{name}.jsonl"], docs) for name, docs in exams.items()]
 
 
 def _read_verdicts(path: Path) -> Sequence[CaseVerdict]:

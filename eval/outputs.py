@@ -1,5 +1,6 @@
-"""Writes the files that a command's options name."""
+"""Writes the files that a command's options name, and rows of Markdown tables."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from qa.errors import QAError
@@ -20,3 +21,8 @@ def write(path: Path, text: str) -> None:
         path.write_text(text + "\n", "utf-8")
     except OSError as error:
         raise QAError(f"{path} cannot be written ({error.strerror}); choose another place.") from None
+
+
+def markdown_row(cells: Sequence[str]) -> str:
+    """One row of a Markdown table."""
+    return f"| {' | '.join(cells)} |".replace("|  |", "| |")

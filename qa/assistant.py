@@ -20,7 +20,7 @@ from qa.indexing import Changes, Progress
 from qa.pipeline import Pipeline
 from qa.reader.base import Reader, checked_reader
 from qa.reader.packaged import CrossEncoder
-from qa.schema import Answered, DocumentInfo, Refused, Skipped, Stage, Trace, Turn
+from qa.schema import Answered, DocumentInfo, Quote, Refused, Skipped, Stage, Trace, Turn
 from qa.search import Search, Searcher
 from qa.stages import Hit
 from qa.store.place import FIRST_RUN_WAIT_S, Store
@@ -110,7 +110,9 @@ class Assistant:
         path = ""
         with self.store.writing(wait_s=uploads.WAIT_S):
             try:
-                with uploads.putting(self.store, name, data, max_file_mb=self.config.max_file_mb, owner=owner) as path:
+                with uploads.LocalUploads(self.store).putting(
+                    name, data, max_file_mb=self.config.max_file_mb, owner=owner
+                ) as path:
                     self.refresh()
                     return self._indexed(path)
             except DocumentError:
@@ -129,7 +131,7 @@ class Assistant:
     def delete_upload(self, path: str, *, owner: str | None = None) -> None:
         """Forget a file a person uploaded; raises DocumentError where there is no such upload (of this `owner`)."""
         with self.store.writing(wait_s=uploads.WAIT_S):
-            uploads.remove(self.store, path, owner=owner)
+            uploads.LocalUploads(self.store).remove(path, owner=owner)
             self.refresh()
 
     def close(self) -> None:
@@ -183,7 +185,9 @@ class Assistant:
         return self.searcher.hits(question, documents)
 
     def _trace(self, **of_the_question: Any) -> Trace:
-        return Trace(**of_the_question, **self.facts(), skipped=tuple(self.skipped()))
+        found = {hit.document for hit in of_the_question["hits"]}
+        skipped, count = self.store.library.skipped_about(of_the_question["question"], found)
+        return Trace(**of_the_question, **self.facts(), skipped=tuple(skipped), skipped_count=count)
 
     def replay(self, trace: Trace) -> Answered | Refused:
         """Ask the trace's question again; raises ReplayError, naming what has changed, unless all is as it was."""
@@ -221,6 +225,11 @@ class Assistant:
             return read(path, name, now, self.config.max_file_mb) == sha256
         except (OSError, DocumentError):
             return False
+
+    def read_differently(self, quote: Quote) -> bool:
+        """Whether the file is unchanged since this was quoted, and only this version reads another text from it."""
+        document = quote.document
+        return bool(self.current([document])) and self.store.library.was_read_as(document, quote.document_sha256)
 
     def facts(self) -> dict[str, Any]:
         """What an answer depends on beside the question: versions, models, the store's fingerprint, the threshold."""

@@ -56,7 +56,7 @@ def check_store(
             added, deleted = indexing.reconcile_vectors(store, embedder, progress)
             repaired += [f"{added} vectors were missing."] * bool(added)
             repaired += [f"{deleted} vectors were left over."] * bool(deleted)
-            repaired += [f"{name} had an uploader, but is gone." for name in uploads.forget_gone(store)]
+            repaired += [f"{name} had an uploader, but is gone." for name in uploads.LocalUploads(store).forget_gone()]
             store.library.distrust_signatures()
             changes = indexing.sync(store, embedder, config, progress)
         for what in ("added", "replaced", "dropped"):

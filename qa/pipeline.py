@@ -74,7 +74,7 @@ class Pipeline:
         """Why no search is needed, if that is so."""
         if not asked.text:
             return "empty_question"
-        if not self.texts.count_chunks(documents, max_chunks=1):
+        if not self.texts.count_chunks(documents, max_count=1):
             return "no_documents"
         return "unsupported_request" if asked.request else None
 

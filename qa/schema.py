@@ -169,7 +169,8 @@ class Trace(Boundary):
     models: dict[str, str]
     store: str
     timings_ms: dict[str, float]
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[Skipped, ...]  # at most 10, which concern the question: it names them, or their passages were found
+    skipped_count: int = Field(default=0, ge=0, description="how many files are skipped in all")
 
 
 Reason = Literal[

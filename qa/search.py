@@ -52,7 +52,7 @@ class Search:
         """By the cosine of the vectors."""
         limit = self.config.dense_hits
         vector = embedded_question(self.embedder, question)
-        allowed = self.texts.count_chunks(documents, max_chunks=max(limit, self.exact_chunks + 1))
+        allowed = self.texts.count_chunks(documents, max_count=max(limit, self.exact_chunks + 1))
         if vector is None or not allowed:
             return []
         if documents is not None and allowed <= self.exact_chunks:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qa.schema import Answered, TraceHit, Place, Quote, Refused, Skipped, Trace, Verdict
+from qa.schema import Answered, PartVerdict, Place, Quote, Refused, Skipped, Trace
 from qa.text import text_sha256
 
 TEXT = (
@@ -38,11 +38,11 @@ def trace(**change: Any) -> Trace:
         "history": (),
         "documents": None,
         "hits": (
-            Hit(document="hours.md", start=0, end=80, part=0, scores={"dense": 0.71, "fused": 0.03, "reader": 0.93}),
-            Hit(document="rules.md", start=5, end=60, part=0, scores={"keyword": 4.2, "fused": 0.02, "reader": 0.11}),
+            TraceHit(document="hours.md", start=0, end=80, part=0, scores={"dense": 0.71, "fused": 0.03, "reader": 0.93}),
+            TraceHit(document="rules.md", start=5, end=60, part=0, scores={"keyword": 4.2, "fused": 0.02, "reader": 0.11}),
         ),
         "threshold": 0.3,
-        "verdicts": (Verdict(part="When does it open?", covered=True, probability=0.91, why="best passage 0.91"),),
+        "verdicts": (PartVerdict(part="When does it open?", covered=True, probability=0.91, why="best passage 0.91"),),
         "versions": {"qa": "0.1.0"},
         "models": {},
         "store": "0123456789abcdef",

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 SEEDS = ROOT / "seeds"
 
 Opener = Callable[..., Assistant]
+
+# The extra `train` is large and neither `make test` nor CI installs it; `make training` does, and runs these.
+collect_ignore = [] if find_spec("torch") else ["test_reader_training.py", "test_training_run.py"]
 
 # No deadline and no check for slow data: other work may slow the machine down.
 settings.register_profile(

@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from qa.config import Config
 from qa.decide import Calibration
 from qa.documents import File, read_document
 from qa.errors import FolderError, QuestionError, ReplayError, StoreBusy
+from qa.formats import READERS, read_plain
 from qa.schema import Answered, Document, Refused, Stage, Turn
 from tests import invariants
 from tests.conftest import SEEDS, Opener
@@ -392,3 +394,37 @@ def test_the_seeds_are_the_default(config: Config, tmp_path: Path, monkeypatch: 
     own = Assistant.open(store=tmp_path / "own", config=config)
     assert [one.path for one in own.documents()] == ["own.txt"]
     assert os.listdir(tmp_path / "seeds") == ["own.txt"]
+
+
+def test_a_trace_counts_skipped_files_and_lists_those_that_concern_the_question(open_folder: Opener) -> None:
+    files: dict[str, str | bytes] = {f"old/plan {number}.odt": b"x" for number in range(200)}
+    assistant = open_folder({**files, "annual-report.odt": b"x", "harbour.txt": "The harbour was rebuilt in 1834.\n"})
+    assert len(assistant.skipped()) == 201
+    trace = assistant.ask("When was the harbour rebuilt?").trace
+    assert (trace.skipped, trace.skipped_count) == ((), 201)
+    assert len(trace.model_dump_json()) < 5000
+    named = assistant.ask("What does the Annual Report say of the harbour?").trace
+    assert [item.path for item in named.skipped] == ["annual-report.odt"]
+    many = assistant.ask(" ".join(f"plan {number}" for number in range(200))).trace
+    assert (len(many.skipped), many.skipped_count) == (10, 201)
+
+
+def test_what_only_this_version_reads_differently_is_not_called_changed(
+    open_folder: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assistant = open_folder({"harbour.md": "The harbour was rebuilt in 1834.\n", "other.md": "A ferry crossed.\n"})
+    for path in assistant.store.docs.iterdir():
+        os.utime(path, (1, 1))
+    assistant.refresh()
+    quote = assistant.ask("When was the harbour rebuilt?").quotes[0]
+    assert not assistant.read_differently(quote)
+    reading = {**assistant.store.versions.reading, ".md": "another"}
+    assistant.store.versions = replace(assistant.store.versions, reading=reading)
+    monkeypatch.setitem(READERS, ".md", lambda data: read_plain(data.decode().upper()))
+    assistant.refresh()
+    assert assistant.text("harbour.md") == "THE HARBOUR WAS REBUILT IN 1834.\n"
+    assert assistant.read_differently(quote)
+    (assistant.store.docs / "harbour.md").write_text("The harbour was sold.\n")
+    assert not assistant.read_differently(quote), "at once, before it is indexed again"
+    assistant.refresh()
+    assert not assistant.read_differently(quote)

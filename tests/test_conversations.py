@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,12 +14,15 @@ from markdown_it import MarkdownIt
 from eval.exams.cases import Case, load_cases
 from qa.errors import StoreBusy, StoreError
 from tests.answers import TEXT, answered, conflicting, quote, refused
+from tests.conftest import ROOT
 from tests.payloads import PAYLOADS
 from ui import conversations
 from ui.conversations import ConversationError, Conversations, owner_of
 from ui.exports import as_cases, as_json, as_markdown
+from ui.saved import VERSION
 
 ADA, BOB = owner_of("user", "ada"), owner_of("user", "bob")
+EARLIER = ROOT / "tests" / "golden" / "earlier"
 TEXTS = {"hours.md": TEXT, "old.md": TEXT}
 
 
@@ -94,13 +98,13 @@ def test_the_list_opens_no_file_twice_and_none_beyond_its_end(
     read = Conversations._read
     monkeypatch.setattr(Conversations, "_read", lambda self, path: (opened.append(path.stem), read(self, path))[1])
     fresh = Conversations(kept.folder)
-    assert [one.id for one in fresh.summaries(ADA, most=10)] == ids[:-11:-1]
+    assert [one.id for one in fresh.summaries(ADA, max_count=10)] == ids[:-11:-1]
     assert opened == ids[:-11:-1]
-    fresh.summaries(ADA, most=10)
+    fresh.summaries(ADA, max_count=10)
     assert len(opened) == 10
     kept.rename(ADA, ids[-2], "Another title")
     opened.clear()
-    assert [one.title for one in fresh.summaries(ADA, most=3)][1] == "Another title"
+    assert [one.title for one in fresh.summaries(ADA, max_count=3)][1] == "Another title"
     assert opened == [ids[-2]], "a title is no turn: the order stays, and only the changed file is opened"
     assert len(fresh.summaries(ADA, "pool")) == 30
     fresh.delete(ADA, ids[-1])
@@ -293,3 +297,100 @@ def test_a_chat_that_waits_too_long_for_another_says_so(tmp_path: Path, monkeypa
     with FileLock(tmp_path / "turns.lock"), pytest.raises(StoreBusy, match="try again"):
         chat.rename(ADA, kept.id, "Another title")
     assert chat.rename(ADA, kept.id, "Another title").title == "Another title"
+
+
+# -- files of other versions -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Conversations:
+    """Conversations as the version before 2026-12-01 wrote them."""
+    shutil.copytree(EARLIER / "conversations", tmp_path / "earlier")
+    return Conversations(tmp_path / "earlier")
+
+
+def earlier_texts() -> dict[str, str | None]:
+    """The texts that were quoted, of those files that are their own text."""
+    texts: dict[str, str | None] = {name: (EARLIER / "docs" / name).read_text() for name in ("ferry.txt", "pool.md")}
+    return texts | {"uploads/minutes.txt": "The committee met on 3 May 2024. It elected Ada Holm as its chair.\n"}
+
+
+def test_conversations_of_an_earlier_version_are_listed_opened_and_exported(earlier: Conversations) -> None:
+    listed = earlier.summaries(ADA)
+    assert {(line.title, line.turns) for line in listed} == {
+        ("The chair", 1),
+        ("When does the pool open on weekdays?", 4),
+    }
+    pool = next(kept for kept in earlier.all_of(ADA) if len(kept.exchanges) == 4)
+    assert [exchange.answer.status for exchange in pool.exchanges] == ["answered", "answered", "refused", "refused"]
+    assert (pool.exchanges[0].rating, pool.exchanges[0].comment) == ("up", "Right, and quick.")
+    assert [len(exchange.answer.trace.skipped) for exchange in pool.exchanges] == [0] * 4
+    assert [exchange.answer.trace.skipped_count for exchange in pool.exchanges] == [1] * 4
+    texts = earlier_texts()
+    chair = next(kept for kept in earlier.all_of(ADA) if len(kept.exchanges) == 1)
+    assert chair.exchanges[0].answer.trace.documents == ("uploads/minutes.txt", "ferry.txt")
+    for kept in (pool, chair):
+        assert "changed since" not in as_markdown(kept, texts)
+        assert "changed since" in as_markdown(kept, {name: f"{text} More." for name, text in texts.items()})
+        exported = json.loads(as_json(kept, texts))
+        assert [exchange["changed"] for exchange in exported["exchanges"]] == [[]] * len(kept.exchanges)
+        assert earlier.summaries(ADA, kept.title)[0].id == kept.id
+    assert len(as_cases([pool, chair], texts).splitlines()) == 1, "that of the answer with a thumb up"
+    (line,) = earlier.summaries(owner_of("browser", "a token"))
+    assert earlier.get(owner_of("browser", "a token"), line.id).exchanges[0].answer.status == "answered"
+
+
+def test_conversations_of_an_earlier_version_go_on(earlier: Conversations) -> None:
+    (line,) = earlier.summaries(ADA, "weekdays")
+    before = earlier.get(ADA, line.id)
+    earlier.add(ADA, line.id, answered())
+    again = Conversations(earlier.folder).get(ADA, line.id)
+    assert again.exchanges[:-1] == before.exchanges
+    assert again.exchanges[-1].answer == answered()
+    assert json.loads((earlier.folder / ADA / f"{line.id}.json").read_bytes())["version"] == VERSION
+
+
+def of_a_later_version(kept: Conversations, identity: str) -> Path:
+    """Rewrite the file as a later version might: with fields that this one does not have."""
+    path = kept.folder / ADA / f"{identity}.json"
+    data = json.loads(path.read_bytes()) | {"version": VERSION + 1, "pinned": True}
+    for number, exchange in enumerate(data["exchanges"]):
+        exchange["read_by"] = ["bob", number]
+        exchange["answer"]["trace"]["denials"] = {"hits": [number]}
+        exchange["answer"]["summary"] = None
+        for quote_ in exchange["answer"].get("quotes", exchange["answer"].get("nearest")):
+            quote_["colour"] = "blue"
+    path.write_text(json.dumps(data))
+    return path
+
+
+def test_what_a_later_version_wrote_is_opened_and_kept(kept: Conversations) -> None:
+    one = kept.add(ADA, None, answered())
+    one = kept.add(ADA, one.id, refused())
+    path = of_a_later_version(kept, one.id)
+    written = json.loads(path.read_bytes())
+    fresh = Conversations(kept.folder)
+    assert [line.id for line in fresh.summaries(ADA)] == [one.id]
+    assert fresh.get(ADA, one.id).exchanges == one.exchanges
+    fresh.rate(ADA, one.id, 0, "up")
+    now = json.loads(path.read_bytes())
+    assert now["exchanges"][0].pop("rating") == "up"
+    assert written["exchanges"][0].pop("rating") is None
+    assert now == written
+    fresh.replace_last(ADA, one.id, answered(), turns=2)
+    now = json.loads(path.read_bytes())
+    assert now["exchanges"][0]["read_by"] == ["bob", 0]
+    assert now["pinned"]
+    assert "read_by" not in now["exchanges"][1], "a new answer has none of the old one's"
+    assert "denials" not in now["exchanges"][1]["answer"]["trace"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"[]", b"1", b"{}", b'{"exchanges": 3}', b'{"exchanges": [{}]}', b'{"version": 9}']
+)
+def test_what_is_no_conversation_is_left_as_it_is(kept: Conversations, content: bytes) -> None:
+    one = kept.add(ADA, None, answered())
+    other = kept.folder / ADA / f"{'c' * 32}.json"
+    other.write_bytes(content)
+    assert [line.id for line in kept.summaries(ADA)] == [one.id]
+    assert other.read_bytes() == content

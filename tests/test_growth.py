@@ -72,7 +72,7 @@ def steps(library: Library, action: Callable[[Library], Any]) -> int:
 
 ACTIONS: dict[str, Callable[[Library], Any]] = {
     "is there anything to ask": lambda library: library.count_chunks(),
-    "is there enough for a filter": lambda library: library.count_chunks([name(1), name(2)], most=31),
+    "is there enough for a filter": lambda library: library.count_chunks([name(1), name(2)], max_count=31),
     "passages": lambda library: library.passages(library_ids(library)),
     "passages under a filter": lambda library: library.passages(library_ids(library), [name(1), name(2)]),
     "words of a question": lambda library: library.search("Which report has x7x?", 30),
@@ -104,7 +104,9 @@ def test_the_filter_is_not_walked_for_every_ranking(libraries: tuple[Library, Li
     few = steps(large, lambda library: library.passages(ids, [name(1)]))
     many = steps(large, lambda library: library.passages(ids, [name(number) for number in range(LARGE)]))
     assert many <= few * (len(ids) / 2) + 200, "a filter costs steps for what it lets through, not for its length"
-    counted = steps(large, lambda library: library.count_chunks([name(number) for number in range(LARGE)], most=31))
+    counted = steps(
+        large, lambda library: library.count_chunks([name(number) for number in range(LARGE)], max_count=31)
+    )
     whole = steps(large, lambda library: library.count_chunks([name(number) for number in range(LARGE)]))
     assert counted < whole
 
@@ -115,10 +117,10 @@ def test_the_first_passages_alone_are_read(libraries: tuple[Library, Library], m
     read: list[int] = []
     text = Library.text
     monkeypatch.setattr(Library, "text", lambda self, content: read.append(content) or text(self, content))
-    assert [one.chunk for one in large.passages(ids, most=3)] == ids[:3]
+    assert [one.chunk for one in large.passages(ids, max_count=3)] == ids[:3]
     assert len(read) == 3
     allowed = [name(number) for number in range(700, 720)]
-    found = large.passages(ids, allowed, most=5)
+    found = large.passages(ids, allowed, max_count=5)
     assert [one.document for one in found] == ["00700.txt", "00700.txt", "00701.txt", "00701.txt", "00702.txt"]
     assert len(read) == 8
 

@@ -1,7 +1,5 @@
 """The reader's training data: laws that every example keeps, on a small corpus; no torch, no model."""
 
-import gzip
-import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -22,54 +20,13 @@ from qa.documents import list_files, read_document
 from qa.embed import MODEL, TITLE_TOKENS, open_tokenizer, token_ends
 from qa.reader.encode import HEADER, PASSAGE, QUESTION_TOKENS, WINDOW_TOKENS, Encoder, best_span, characters, token_span
 from qa.words import numbers, words, years
-
-TOWNS = "Aldburg Bexmoor Carwick Dunfell Eastholm Farleigh Gorsley Hartmere Inverlow Jarnwick Kelmarsh Lowbeck".split()
-
-
-def passage_of(town: str, number: int) -> str:
-    return (
-        f"The harbour of {town} was opened in {1801 + number} by the merchant Oswin Trent. "
-        f"Its northern wall has {40 + number} arches, and the largest crane stands on the left bank. "
-        f"Every spring the town holds a fair for sailors, ropemakers and all who live by the water and its trade. "
-        f"A school for pilots followed, which Margaret Hale led for {10 + number} years with great success. "
-        f"Her pupils went to sea on the ships of the Amber Line, whose office was in the old mint behind the church. "
-        "The mint itself had struck silver coins for the dukes until they lost the right to a rival house in the south."
-    )
-
-
-def rows() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    passages = [
-        {"id": f"p{number}", "title": f"{town}_(town)", "text": passage_of(town, number)}
-        for number, town in enumerate(TOWNS)
-    ]
-    pairs: list[dict[str, Any]] = []
-    for number, town in enumerate(TOWNS):
-        asked = {
-            f"Who opened the harbour of {town} in {1801 + number}?": "Oswin Trent",
-            f"How many arches has the northern wall of {town} ?": f"{40 + number}",
-            "Who led the school for pilots?": "Margaret Hale",
-            "What line did the pupils of Margaret Hale sail with?": "the Amber Line",
-        }
-        for place, (question, answer) in enumerate(asked.items()):
-            sentence = next(one for one in re.split(r"(?<=\.) ", passage_of(town, number)) if answer in one)
-            pairs.append(
-                {"id": f"a{number}-{place}", "question": question, "passage": f"p{number}", "answerable": True,
-                 "answers": [answer], "evidence": [sentence], "source": "test", "kind": "gold"}
-            )  # fmt: skip
-        for kind in ("unans-hi", "hardneg"):
-            pairs.append(
-                {"id": f"{kind}{number}", "question": f"Who closed the `` harbour '' of {town} ?", "kind": kind,
-                 "passage": f"p{number}", "answerable": False, "answers": [], "evidence": [], "source": "test"}
-            )  # fmt: skip
-    return passages, pairs
+from tests.training_data import TOWNS, pair_rows, passage_of, write_lines, write_pairs
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("train")
-    for name, lines in zip(("passages", "pairs"), rows(), strict=True):
-        with gzip.open(place / f"{name}.jsonl.gz", "wt", encoding="utf-8") as file:
-            file.writelines(json.dumps(line) + "\n" for line in lines)
+    write_pairs(place)
     return place
 
 
@@ -101,7 +58,7 @@ def test_windows_are_the_products_chunks(tmp_path: Path) -> None:
 def test_held_out_titles_stay_out(folder: Path) -> None:
     kept, dev = load(folder, token_ends), load(folder, token_ends, dev=True)
     assert len(kept.passages) + len(dev.passages) == len(TOWNS)
-    assert not any(is_dev(row["title"]) for row in rows()[0] if row["id"] in kept.passages)
+    assert not any(is_dev(row["title"]) for row in pair_rows()[0] if row["id"] in kept.passages)
     assert {is_dev(f"title {number}") for number in range(300)} == {True, False}
 
 
@@ -401,8 +358,7 @@ def test_what_search_found_joins_the_blocks(folder: Path, tmp_path: Path, monkey
         {"id": "f", "kind": "found", "text": "It was Bo.", "answers": ["Bo"], "span": [7, 9]},
         {"id": "m", "kind": "mined", "text": "It rained.", "answers": [], "span": None},
     ]
-    with gzip.open(tmp_path / "mined.jsonl.gz", "wt", encoding="utf-8") as file:
-        file.writelines(json.dumps(line | {"question": "Who?", "title": "T"}) + "\n" for line in lines)
+    write_lines(tmp_path / "mined.jsonl.gz", (line | {"question": "Who?", "title": "T"} for line in lines))
     made = block(load(folder, token_ends, mined=tmp_path / "mined.jsonl.gz"), 0, seed=1)
     assert len(made) == BLOCK
     assert {(one.kind, one.text, one.span) for one in made if one.kind in ("found", "mined")} == {
@@ -412,10 +368,9 @@ def test_what_search_found_joins_the_blocks(folder: Path, tmp_path: Path, monkey
 
 
 def test_a_pair_without_its_answer_is_left_out(folder: Path, tmp_path: Path) -> None:
-    passages, pairs = rows()
+    passages, pairs = pair_rows()
     broken = [pair | {"answers": ["nowhere"]} if pair["answerable"] else pair for pair in pairs]
     for name, lines in (("passages", passages), ("pairs", broken + pairs[:1])):
-        with gzip.open(tmp_path / f"{name}.jsonl.gz", "wt", encoding="utf-8") as file:
-            file.writelines(json.dumps(line) + "\n" for line in lines)
+        write_lines(tmp_path / f"{name}.jsonl.gz", lines)
     kept: list[Pair] = load(tmp_path, token_ends).pairs["answer"]
     assert [pair.id for pair in kept] == [pairs[0]["id"]] * REPEATS  # it is not SQuAD's

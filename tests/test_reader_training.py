@@ -4,23 +4,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import onnxruntime as ort
 import pytest
+import torch
+from transformers import MPNetConfig, MPNetModel
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("transformers")
-pytest.importorskip("sklearn")
-
-import onnxruntime as ort  # noqa: E402
-from transformers import MPNetConfig, MPNetModel  # noqa: E402
-
-from eval.training import dev, export, network, streams, trainer  # noqa: E402
-from eval.training.batches import collate, encode  # noqa: E402
-from eval.training.data import Example  # noqa: E402
-from eval.training.network import group_loss, load_reader, loss_of, run  # noqa: E402
-from eval.training.own import OwnQuestion, OwnWords, Paper, Window, dev_groups  # noqa: E402
-from eval.training.packaged import packaged_weights  # noqa: E402
-from qa.embed import MODEL, open_tokenizer  # noqa: E402
-from qa.reader.encode import Encoder  # noqa: E402
+from eval.training import dev, export, network, streams, trainer
+from eval.training.batches import collate, encode
+from eval.training.data import Example
+from eval.training.network import group_loss, load_reader, loss_of, run
+from eval.training.own import OwnQuestion, OwnWords, Paper, Window, dev_groups
+from eval.training.packaged import packaged_weights
+from qa.embed import MODEL, open_tokenizer
+from qa.reader.encode import Encoder
 
 TOKENIZER = MODEL.parent / "reader" / "tokenizer.json"
 

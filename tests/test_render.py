@@ -26,7 +26,7 @@ from ui.panels import (
     render_thread,
 )
 from ui.render import REASONS, WHAT_NEXT, confidence, large_print, render_answer
-from ui.sources import changed_quotes, render_source, standing
+from ui.sources import CHANGED, READ_DIFFERENTLY, changed_quotes, render_source, standing
 
 GOLDEN = ROOT / "tests" / "golden"
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -52,7 +52,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "answered": lambda: render_answer(answered()),
     "answered-without-short": lambda: render_answer(answered(short_answer=None, asked="When does it open?")),
     "answered-in-part": lambda: render_answer(answered(not_covered=("When does it close?",), confidence=0.55)),
-    "answered-changed": lambda: render_answer(answered(), changed=frozenset({1})),
+    "answered-changed": lambda: render_answer(answered(), changed={1: CHANGED}),
     "conflict": lambda: render_answer(conflicting(), turn=2),
     "conflict-with-question": lambda: render_answer(answered(conflicts=((0, 1),))),
     "refused": lambda: render_answer(refused()),
@@ -63,7 +63,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "source-changed": lambda: render_source(quote(), 1, 1, 0, TEXT + "More."),
     "source-gone": lambda: render_source(quote(), 1, 1, 0, None),
     "thread": lambda: render_thread(
-        conversation(exchange(answered(), rating="up", comment="good"), exchange(refused())), {0: {1}}
+        conversation(exchange(answered(), rating="up", comment="good"), exchange(refused())), {0: {1: CHANGED}}
     ),
     "pending": lambda: render_thread(None, {}, pending=Pending("Why?", "Reading 12 passages…")),
     "welcome": lambda: render_thread(None, {}, error="It is too long.", corpus=Corpus("my <b>notes", 1234, 2)),
@@ -123,7 +123,7 @@ def hostile_pages(payload: str) -> list[str]:
         update={"document_sha256": text_sha256(around), "document": payload}
     )
     return [
-        render_thread(whole, {0: {1}}),
+        render_thread(whole, {0: {1: CHANGED}}),
         render_thread(None, {}, pending=Pending(payload, payload), error=payload, corpus=Corpus(payload, 1, 0)),
         render_starters([payload]),
         render_filter([payload]),
@@ -242,9 +242,15 @@ def test_what_has_changed_is_flagged_and_never_marked() -> None:
     assert "<mark" not in render_source(quote(), 1, 1, 0, TEXT.replace("towel", "book"))
     assert "has changed" in render_source(quote(), 1, 1, 0, TEXT.replace("towel", "book"))
     assert "no longer among" in render_source(quote(), 1, 1, 0, None)
-    assert changed_quotes([quote(), quote(start=18, end=41)], {"hours.md": TEXT}) == frozenset()
-    assert changed_quotes([quote(), quote(text="The pool opens at ten.")], {"hours.md": TEXT}) == {2}
-    assert changed_quotes([quote()], {}) == {1}
+    assert changed_quotes([quote(), quote(start=18, end=41)], {"hours.md": TEXT}) == {}
+    assert changed_quotes([quote(), quote(text="The pool opens at ten.")], {"hours.md": TEXT}) == {2: CHANGED}
+    assert changed_quotes([quote()], {}) == {1: CHANGED}
+    assert changed_quotes([quote()], {"hours.md": TEXT + "More."}, lambda quote: True) == {1: READ_DIFFERENTLY}
+    assert changed_quotes([quote()], {"hours.md": TEXT}, lambda quote: True) == {}
+    panel = render_source(quote(), 1, 1, 0, TEXT + "More.", read_differently=lambda quote: True)
+    assert "The file is unchanged; it is read differently by this version." in panel
+    assert "has changed" not in panel
+    assert "<mark" not in panel
 
 
 def test_a_long_document_is_shown_around_the_place() -> None:

@@ -198,7 +198,7 @@ def test_with_log_in_only_the_uploader_replaces_and_deletes(assistant: Assistant
 def test_a_record_of_uploaders_that_cannot_be_read_is_one_line(assistant: Assistant) -> None:
     (assistant.store.path / "uploaders.json").mkdir()
     with pytest.raises(StoreError):
-        uploads.forget_gone(assistant.store)
+        uploads.LocalUploads(assistant.store).forget_gone()
 
 
 def test_an_upload_from_before_log_in_is_nobodys(assistant: Assistant) -> None:

@@ -51,8 +51,8 @@ def test_it_answers_from_the_packaged_seeds_anywhere(installed: Path, tmp_path: 
 
 def test_it_knows_its_exams(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "seeds").mkdir()  # a folder of that name that has nothing to do with it
-    code = "import eval, json; from eval.__main__ import _packaged;"
-    code += "print(json.dumps([eval.__file__, *(len(one.cases) for one in _packaged())]))"
+    code = "import eval, json; from eval.exams.run import packaged_exams;"
+    code += "print(json.dumps([eval.__file__, *(len(exam.cases) for exam in packaged_exams())]))"
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     command = [sys.executable, "-P", "-c", code]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment, check=True)

@@ -115,7 +115,7 @@ class Chat:
 
     def listing(self, owner: str, current: str, words: str = "") -> str:
         """The newest of the owner's conversations, or of those that hold all of these words."""
-        found = self.conversations.summaries(owner, words, most=LISTED + 1)
+        found = self.conversations.summaries(owner, words, max_count=LISTED + 1)
         return render_conversations(found[:LISTED], current, words, more=len(found) > LISTED)
 
     def source(self, owner: str, identity: str, turn: int, number: int, *, earlier: int = 0, later: int = 0) -> str:
@@ -125,7 +125,16 @@ class Chat:
             raise ConversationError("There is no such citation in this conversation.")
         quote = standing(shown[number - 1], self.assistant.text)
         now = self.assistant.text(quote.document)
-        return render_source(quote, number, len(shown), turn, now, earlier=earlier, later=later)
+        return render_source(
+            quote,
+            number,
+            len(shown),
+            turn,
+            now,
+            earlier=earlier,
+            later=later,
+            read_differently=self.assistant.read_differently,
+        )
 
     def rate(self, owner: str, identity: str, turn: int, rating: str) -> None:
         """A thumb up or down; the same once more takes it back."""
@@ -176,7 +185,9 @@ class Chat:
     def export(self, owner: str, identity: str, ending: str) -> str:
         """A conversation as a file: `md` or `json`; raises ConversationError where there is none."""
         known = self.conversations.get(owner, identity)
-        return (as_markdown if ending == "md" else as_json)(known, self._texts([known]))
+        return (as_markdown if ending == "md" else as_json)(
+            known, self._texts([known]), self.assistant.read_differently
+        )
 
     def export_cases(self, owner: str) -> str:
         """The owner's rated answers as eval cases, one a line."""
@@ -244,12 +255,16 @@ class Chat:
         except QAError:
             return render_thread(None, {}, error=line)
 
-    def _changed(self, known: Conversation | None) -> dict[int, frozenset[int]]:
-        """Turn → the numbers of its quotes that no longer are what stands in the documents (promises 1 and 6)."""
+    def _changed(self, known: Conversation | None) -> dict[int, dict[int, str]]:
+        """Turn → number of a quote → why it no longer is what stands in the documents (promises 1 and 6)."""
         if known is None:
             return {}
         texts = self._texts([known])
-        return {turn: changed_quotes(quotes_of(one.answer), texts) for turn, one in enumerate(known.exchanges)}
+        differently = self.assistant.read_differently
+        return {
+            turn: changed_quotes(quotes_of(exchange.answer), texts, differently)
+            for turn, exchange in enumerate(known.exchanges)
+        }
 
     def _texts(self, known: Sequence[Conversation]) -> dict[str, str | None]:
         """The texts of all documents that are quoted, as they are now."""

@@ -5,6 +5,7 @@ An owner is a hash of the log-in name or of the browser's token: the names of th
 
 import hashlib
 import itertools
+import json
 import logging
 import os
 import re
@@ -19,13 +20,14 @@ from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock
-from pydantic import Field, ValidationError
+from pydantic import Field, PrivateAttr
 
 from qa.errors import QAError
 from qa.schema import Answer, Answered, Boundary, Refused, Turn
 from qa.store.disk import disk_error
 from qa.store.locks import hold
 from qa.text import shorten
+from ui.saved import VERSION, Unknown, brought_up_to_date, known_part, put_back
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +58,34 @@ class Exchange(Boundary):
 class Conversation(Boundary):
     """What is kept of one conversation."""
 
+    version: int = VERSION
     id: str
     title: str
     created: datetime
     updated: datetime
     exchanges: tuple[Exchange, ...] = ()
+    _unknown: Unknown = PrivateAttr(default=())  # fields of a later version; they are written again
+
+    @classmethod
+    def of_json(cls, content: bytes) -> "Conversation":
+        """The conversation in a file of any version; raises ValueError where there is none."""
+        try:
+            made, unknown = known_part(brought_up_to_date(json.loads(content)), cls)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a conversation: {error!r}") from error
+        made._unknown = unknown
+        return made
+
+    def to_json(self) -> bytes:
+        """What is written to its file."""
+        return json.dumps(put_back(self.model_dump(mode="json"), self._unknown), ensure_ascii=False).encode()
+
+    def changed(self, **update: object) -> "Conversation":
+        """With these fields changed; unknown fields stay with the exchanges that have them."""
+        made = self.model_copy(update=update)
+        same = {n for n, pair in enumerate(zip(self.exchanges, made.exchanges, strict=False)) if _is_same(*pair)}
+        made._unknown = tuple(item for item in self._unknown if item[0][0] != "exchanges" or item[0][1] in same)
+        return made
 
     def history(self, before: int | None = None) -> list[Turn]:
         """The earlier turns as `ask` takes them."""
@@ -100,15 +125,15 @@ class Conversations:
         self._turns = FileLock(folder / "turns.lock", mode=0o600)
         self._lines: OrderedDict[Path, _Line] = OrderedDict()
 
-    def summaries(self, owner: str, words: str = "", *, most: int | None = None) -> list[Summary]:
+    def summaries(self, owner: str, words: str = "", *, max_count: int | None = None) -> list[Summary]:
         """The owner's conversations, newest first; with `words`, those that hold all of them in any turn or title.
 
-        No more than `most` are looked for, and a file that is as it was is not opened again.
+        No more than `max_count` are looked for, and a file that is as it was is not opened again.
         """
         wanted = words.lower().split()
         lines = (line for path in self._newest(owner) if (line := self._line(path)) is not None)
         found = (line.summary for line in lines if all(word in line.words for word in wanted))
-        return list(itertools.islice(found, most))
+        return list(itertools.islice(found, max_count))
 
     def get(self, owner: str, identity: str) -> Conversation:
         """One conversation; raises ConversationError unless it is this owner's."""
@@ -228,10 +253,10 @@ class Conversations:
 
     def _read(self, path: Path) -> Conversation | None:
         try:
-            return Conversation.model_validate_json(path.read_bytes())
+            return Conversation.of_json(path.read_bytes())
         except FileNotFoundError:
             return None
-        except (OSError, ValidationError) as error:
+        except (OSError, ValueError) as error:
             log.warning(
                 "The conversation %s cannot be read (%s); it is left as it is.", path.name, type(error).__name__
             )
@@ -248,7 +273,7 @@ class Conversations:
             yield
 
     def _change(self, owner: str, known: Conversation, **update: object) -> Conversation:
-        return self._write(owner, known.model_copy(update=update))
+        return self._write(owner, known.changed(**update))
 
     def _write(self, owner: str, one: Conversation) -> Conversation:
         """All or nothing: a reader, and whoever comes after a crash, finds the old file or the new one."""
@@ -257,7 +282,7 @@ class Conversations:
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)
             with open(partial, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-                file.write(one.model_dump_json().encode())
+                file.write(one.to_json())
                 file.flush()
                 os.fsync(file.fileno())
             moment = round(one.updated.timestamp() * 1e6) * 1000
@@ -268,6 +293,11 @@ class Conversations:
                 partial.unlink(missing_ok=True)
             raise disk_error(error, self.folder) from None
         return one
+
+
+def _is_same(exchange: Exchange, later: Exchange) -> bool:
+    """Whether it is the same answer, perhaps with another thumb or comment."""
+    return exchange.asked_at == later.asked_at
 
 
 def _searchable(one: Conversation) -> str:

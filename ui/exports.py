@@ -4,7 +4,7 @@ Pure; a quote that is not exact any more says so or is left out.
 """
 
 import json
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 
 from qa.rows import header_above
 from qa.schema import Answered, Quote, Refused
@@ -12,24 +12,25 @@ from qa.wording import conflict_text
 from ui.conversations import Conversation, Exchange
 from ui.markdown import blockquote, heading, one_line
 from ui.render import large_print, place, reason_text
-from ui.sources import changed_quotes, quotes_of
+from ui.sources import READ_DIFFERENTLY, changed_quotes, never, quotes_of
 
 Texts = Mapping[str, str | None]
 """Document → its text as it is now, None where it is gone."""
 
 MAX_CASE_TURNS = 4
-CHANGED = "The source has changed since."
 
 
-def as_json(one: Conversation, texts: Texts) -> str:
+def as_json(one: Conversation, texts: Texts, read_differently: Callable[[Quote], bool] = never) -> str:
     """The whole conversation with every quote's place and hash, and the quotes whose source has changed."""
     data = one.model_dump(mode="json")
     for exchange, kept in zip(data["exchanges"], one.exchanges, strict=True):
-        exchange["changed"] = sorted(changed_quotes(quotes_of(kept.answer), texts))
+        changed = changed_quotes(quotes_of(kept.answer), texts, read_differently)
+        exchange["changed"] = sorted(changed)
+        exchange["read_differently"] = sorted(number for number, why in changed.items() if why == READ_DIFFERENTLY)
     return json.dumps(data, ensure_ascii=False, indent=1) + "\n"
 
 
-def as_markdown(one: Conversation, texts: Texts) -> str:
+def as_markdown(one: Conversation, texts: Texts, read_differently: Callable[[Quote], bool] = never) -> str:
     """The conversation as it reads, each quote with its place and hash; no text of it is markup."""
     parts = [heading(one.title, 1)]
     for exchange in one.exchanges:
@@ -37,36 +38,36 @@ def as_markdown(one: Conversation, texts: Texts) -> str:
         parts.append(heading(answer.question, 2))
         if answer.asked != answer.question.strip():
             parts.append(f"Asked as: {one_line(answer.asked)}")
-        parts += _answer(answer, changed_quotes(quotes_of(answer), texts), whole=True)
+        parts += _answer(answer, changed_quotes(quotes_of(answer), texts, read_differently), whole=True)
         if exchange.rating:
             parts.append(f"Rated {exchange.rating}. {one_line(exchange.comment)}".strip())
     return "\n\n".join(parts) + "\n"
 
 
-def answer_as_markdown(answer: Answered | Refused, changed: Set[int] = frozenset()) -> str:
+def answer_as_markdown(answer: Answered | Refused, changed: Mapping[int, str] = {}) -> str:
     """One answer to paste: its quotes, each with file, page or row, and date."""
     return "\n\n".join(_answer(answer, changed, whole=False)) + "\n"
 
 
-def answer_as_text(answer: Answered | Refused, changed: Set[int] = frozenset()) -> str:
+def answer_as_text(answer: Answered | Refused, changed: Mapping[int, str] = {}) -> str:
     """The same as plain text."""
     parts = [] if isinstance(answer, Answered) else [_refusal(answer)]
     for number, quote in enumerate(quotes_of(answer), 1):
-        flag = f"\n{CHANGED}" if number in changed else ""
+        flag = f"\n{changed[number]}" if number in changed else ""
         header = header_above(quote.text, quote.before)
         above = f"{header}\n" if header else ""
         parts.append(f"{above}“{quote.text}”\n[{number}] {place(quote)}{flag}")
     return "\n\n".join([*parts, *_remarks(answer)]) + "\n"
 
 
-def _answer(answer: Answered | Refused, changed: Set[int], *, whole: bool) -> list[str]:
+def _answer(answer: Answered | Refused, changed: Mapping[int, str], *, whole: bool) -> list[str]:
     """An answer's paragraphs in Markdown; `whole`: with what it prints large and its quotes' offsets and hashes."""
     parts = []
     if isinstance(answer, Refused):
         parts.append(f"**No answer.** {one_line(_refusal(answer).removeprefix('No answer. '))}")
     elif whole and 1 not in changed and (large := large_print(answer)):
         parts.append(f"**{one_line(large)}**")
-    parts += [_quote(quote, n, n in changed, whole=whole) for n, quote in enumerate(quotes_of(answer), 1)]
+    parts += [_quote(quote, n, changed.get(n, ""), whole=whole) for n, quote in enumerate(quotes_of(answer), 1)]
     parts += map(one_line, _remarks(answer))
     if whole and isinstance(answer, Answered):
         parts.append(f"Confidence {answer.confidence:.2f}")
@@ -140,12 +141,12 @@ def _gold(quote: Quote, text: str) -> dict[str, object]:
     return {"document": quote.document, "quote": quote.text, "nth": nth}
 
 
-def _quote(quote: Quote, number: int, changed: bool, *, whole: bool) -> str:
+def _quote(quote: Quote, number: int, changed: str, *, whole: bool) -> str:
     """The quote as a block quotation, its header before it where it is a row, its place behind it."""
     header = header_above(quote.text, quote.before)
     where = f"[{number}] {place(quote)}"
     if whole:
         where += f", characters {quote.start}–{quote.end}, text sha256 {quote.document_sha256}"
     above = f"{blockquote(header)}\n>\n" if header else ""
-    flag = f"\n> **{CHANGED}**" if changed else ""
+    flag = f"\n> **{changed}**" if changed else ""
     return f"{above}{blockquote(quote.text)}\n>\n{blockquote(where)}{flag}"

@@ -1,6 +1,6 @@
 """Documents, conversations and the thread → HTML. Pure."""
 
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,14 +36,14 @@ class Corpus:
 
 def render_thread(
     conversation: Conversation | None,
-    changed: Mapping[int, Collection[int]],
+    changed: Mapping[int, Mapping[int, str]],
     *,
     pending: Pending | None = None,
     error: str = "",
     corpus: Corpus | None = None,
     worded: str = "",
 ) -> str:
-    """All turns, oldest first; `changed`: turn → numbers of its quotes whose source is another now.
+    """All turns, oldest first; `changed`: turn → number of a quote → why its source is another now.
 
     `corpus` is for a page without turns; `worded`: see `render_answer`.
     """
@@ -52,7 +52,7 @@ def render_thread(
         _turn(
             one,
             number,
-            frozenset(changed.get(number, ())),
+            changed.get(number, {}),
             worded=worded,
             last=number == len(turns) - 1 and not pending,
         )
@@ -111,7 +111,7 @@ def render_filter(documents: Sequence[str]) -> str:
     return f'<p class="filter">{button(name(f"Only {shown} ✕"), "unfilter", css="chip", title=title)}</p>'
 
 
-def _turn(one: Exchange, number: int, changed: Set[int], *, worded: str, last: bool) -> str:
+def _turn(one: Exchange, number: int, changed: Mapping[int, str], *, worded: str, last: bool) -> str:
     """A question, its rendered answer, and what can be done with it."""
     shown = render_answer(one.answer, turn=number, changed=changed, worded=worded)
     copies = "".join(

@@ -1,6 +1,6 @@
 """Answers and refusals → HTML. Pure: the same result gives the same page, and every text of it is data."""
 
-from collections.abc import Set
+from collections.abc import Mapping
 
 from qa.conflicts import date_of
 from qa.decide import LEVELS, NEAREST, REFUSALS, UNSURE, level
@@ -30,7 +30,7 @@ REASONS: dict[Reason, str] = {
 
 
 def render_answer(
-    answer: Answered | Refused, *, turn: int = 0, changed: Set[int] = frozenset(), worded: str = ""
+    answer: Answered | Refused, *, turn: int = 0, changed: Mapping[int, str] = {}, worded: str = ""
 ) -> str:
     """The whole result. `turn` is its place in the conversation, `changed` the quotes whose source is another now.
 
@@ -38,12 +38,11 @@ def render_answer(
     """
     if isinstance(answer, Refused):
         return _refused(answer, turn, changed, worded)
-    flagged = frozenset(number for number in range(1, len(answer.quotes) + 1) if number in changed)
-    large = "" if 1 in flagged else large_print(answer)  # it was read in the first quote
+    large = "" if 1 in changed else large_print(answer)  # it was read in the first quote
     short = f'<p class="short">{text(large)} {chip(answer.quotes[0], 1, turn)}</p>' if large else ""
     paired = frozenset(number for pair in answer.conflicts for number in pair)
     quotes = "".join(
-        render_quote(quote, number, turn, changed=number in flagged)
+        render_quote(quote, number, turn, changed=changed.get(number, ""))
         for number, quote in enumerate(answer.quotes, 1)
         if number not in paired
     )
@@ -51,7 +50,7 @@ def render_answer(
         f'<p class="left-open"><strong>Not covered by the documents:</strong> {text(part)}</p>'
         for part in answer.not_covered
     )
-    conflicts = "".join(_conflict(answer, pair, turn, flagged) for pair in answer.conflicts)
+    conflicts = "".join(_conflict(answer, pair, turn, changed) for pair in answer.conflicts)
     return (
         f'<div class="answer answered"><h3 class="for-readers">Answer</h3>{_asked(answer)}{short}'
         f"{quotes}{conflicts}{open_parts}"
@@ -65,11 +64,11 @@ def large_print(answer: Answered) -> str:
     return answer.short_answer or "" if level(answer.confidence) and not disputed else ""
 
 
-def render_quote(quote: Quote, number: int, turn: int, *, changed: bool = False, css: str = "quote") -> str:
+def render_quote(quote: Quote, number: int, turn: int, *, changed: str = "", css: str = "quote") -> str:
     """A quote, word for word, with the chip that opens its source and the place in words; a row with its header."""
     header = None if changed else header_above(quote.text, quote.before)
     above = f'<p class="small columns">{text(header)}</p>' if header else ""
-    flag = '<p class="changed">The source has changed since this was quoted.</p>' if changed else ""
+    flag = f'<p class="changed">{text(changed)}</p>' if changed else ""
     css = f"{css} stale" if changed else css
     return (
         f'<blockquote class="{css}">{above}<p class="verbatim">{text(quote.text)}</p>{flag}'
@@ -114,7 +113,7 @@ def _asked(answer: Answered | Refused) -> str:
     return f'<p class="asked">Asked as: {text(answer.asked)}</p>'
 
 
-def _conflict(answer: Answered, pair: tuple[int, int], turn: int, changed: Set[int]) -> str:
+def _conflict(answer: Answered, pair: tuple[int, int], turn: int, changed: Mapping[int, str]) -> str:
     head = "The sources disagree" if pair[0] else "A source contradicts the question"
     sides = "".join(
         f'<div class="side"><p class="date">{name(_dated(answer, number))}</p>'
@@ -135,15 +134,15 @@ def _dated(answer: Answered, number: int) -> str:
     return f"{date_of(quote) or 'No date'} · {quote.document}"
 
 
-def _side(answer: Answered, number: int, turn: int, changed: Set[int]) -> str:
+def _side(answer: Answered, number: int, turn: int, changed: Mapping[int, str]) -> str:
     if not number:
         return f'<blockquote class="quote asked-side"><p class="verbatim">{text(answer.asked)}</p></blockquote>'
-    return render_quote(answer.quotes[number - 1], number, turn, changed=number in changed)
+    return render_quote(answer.quotes[number - 1], number, turn, changed=changed.get(number, ""))
 
 
-def _refused(answer: Refused, turn: int, changed: Set[int], worded: str) -> str:
+def _refused(answer: Refused, turn: int, changed: Mapping[int, str], worded: str) -> str:
     nearest = "".join(
-        render_quote(quote, number, turn, changed=number in changed, css="quote nearest")
+        render_quote(quote, number, turn, changed=changed.get(number, ""), css="quote nearest")
         for number, quote in enumerate(answer.nearest, 1)
     )
     count = len(answer.nearest)

@@ -15,7 +15,15 @@ AROUND_CHARS = 6000  # of a longer text, so many characters are shown on each si
 WIDER = 4  # … and after each step so many times as many
 MAX_STEPS = 4  # up to 1.5 million characters on a side
 
+CHANGED = "The source has changed since this was quoted."
+READ_DIFFERENTLY = "The file is unchanged; it is read differently by this version."
+
 EMPTY = '<div class="source empty"><p>Press a number beside a quote to read it where it stands.</p></div>'
+
+
+def never(quote: Quote) -> bool:
+    """The default of `read_differently`: a text that differs is that of a changed file."""
+    return False
 
 
 def quotes_of(answer: Answered | Refused) -> tuple[Quote, ...]:
@@ -23,9 +31,18 @@ def quotes_of(answer: Answered | Refused) -> tuple[Quote, ...]:
     return answer.quotes if isinstance(answer, Answered) else answer.nearest
 
 
-def changed_quotes(quotes: Sequence[Quote], texts: Mapping[str, str | None]) -> frozenset[int]:
-    """The numbers of the quotes that are not exact slices of these texts (promise 1). A text is None if it is gone."""
-    return frozenset(number for number, quote in enumerate(quotes, 1) if not is_exact(quote, texts.get(quote.document)))
+def changed_quotes(
+    quotes: Sequence[Quote], texts: Mapping[str, str | None], read_differently: Callable[[Quote], bool] = never
+) -> dict[int, str]:
+    """Number → why, of the quotes that are not exact slices of these texts (promise 1). A text is None if it is gone.
+
+    `read_differently` says whether only this version reads another text from the file, which is unchanged.
+    """
+    return {
+        number: READ_DIFFERENTLY if read_differently(quote) else CHANGED
+        for number, quote in enumerate(quotes, 1)
+        if not is_exact(quote, texts.get(quote.document))
+    }
 
 
 def is_exact(quote: Quote, now: str | None) -> bool:
@@ -51,7 +68,15 @@ def standing(quote: Quote, text_of: Callable[[str], str | None]) -> Quote:
 
 
 def render_source(
-    quote: Quote, number: int, count: int, turn: int, now: str | None, *, earlier: int = 0, later: int = 0
+    quote: Quote,
+    number: int,
+    count: int,
+    turn: int,
+    now: str | None,
+    *,
+    earlier: int = 0,
+    later: int = 0,
+    read_differently: Callable[[Quote], bool] = never,
 ) -> str:
     """The panel for one of an answer's `count` quotes. `now` is the document's current text, None if it is gone.
 
@@ -60,7 +85,7 @@ def render_source(
     if now is not None and is_exact(quote, now):
         body = _text(quote, now, {"turn": turn, "quote": number, "earlier": earlier, "later": later})
     else:
-        body = _flag(quote, now)
+        body = _flag(quote, now, read_differently=read_differently(quote))
     return (
         f'<div class="source"><header>{_steps(number, count, turn)}'
         f'<h2 tabindex="-1"><span class="chip still">{number}</span> {name(_title(quote))}</h2>'
@@ -134,11 +159,12 @@ def _cut(side: str, left_out: int, shown: dict[str, int]) -> str:
     return f'<p class="cut">{left_out:,} characters left out {more}</p>'
 
 
-def _flag(quote: Quote, now: str | None) -> str:
+def _flag(quote: Quote, now: str | None, *, read_differently: bool) -> str:
     """The note that is shown instead of the document when a mark could be at the wrong place."""
     what = "is no longer among the documents" if now is None else "has changed"
+    why = READ_DIFFERENTLY if read_differently else f"This document {what} since it was quoted."
     return (
-        f'<div class="changed"><p><strong>This document {what} since it was quoted.</strong> '
+        f'<div class="changed"><p><strong>{why}</strong> '
         "Nothing is marked in it; ask again for an answer from the documents as they are.</p></div>"
         f'<blockquote class="quote stale"><p class="verbatim">{text(quote.text)}</p>'
         f"<footer>As quoted then.</footer></blockquote>"

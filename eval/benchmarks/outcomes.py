@@ -1,4 +1,4 @@
-"""What became of a benchmark's questions, and the figures of many outcomes. Pure."""
+"""The outcome of each question of a benchmark, and the figures of many outcomes. Pure."""
 
 import random
 from collections import defaultdict
@@ -20,7 +20,7 @@ COVERAGES = (0.9, 0.7, 0.5)  # shares of the answerable questions that are answe
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkOutcome:
-    """A question's outcome at threshold 0: its confidence, and what was quoted, best first, with the quotes' scores."""
+    """A question's outcome at threshold 0: the confidence, and the quotes, best first, with their scores."""
 
     question: Question
     confidence: float

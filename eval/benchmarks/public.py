@@ -11,7 +11,7 @@ from qa.errors import QAError
 
 
 def squad2(source: Path, docs: Path, *, whole_articles: bool) -> list[Question]:
-    """SQuAD 2.0: a file a paragraph, or an article. Gold is the answer's place; halves by title in sorted order."""
+    """SQuAD 2.0: a text file for each paragraph or article. Gold: the answer's place. Halves by sorted title."""
     passages = list(read_lines(source / "squad2-dev-passages.jsonl.gz"))
     places = _write(docs, passages, by=lambda row: row["title"] if whole_articles else row["id"])
     halves = halves_by([passage["title"] for passage in passages])
@@ -38,7 +38,7 @@ def squad2(source: Path, docs: Path, *, whole_articles: bool) -> list[Question]:
 
 
 def evidence(name: str, source: Path, docs: Path, *, whole_articles: bool) -> list[Question]:
-    """clapnq and chunking: a file a passage; gold is every evidence sentence or excerpt. Halves by passage id."""
+    """clapnq and chunking: a text file for each passage. Gold: all evidence sentences. Halves by passage id."""
     passages = list(read_lines(source / f"{name}-passages.jsonl.gz"))
     places = _write(docs, passages, by=lambda row: row["id"])
     texts = {passage["id"]: passage["text"] for passage in passages}
@@ -104,7 +104,7 @@ def beir(source: Path, docs: Path, *, whole_articles: bool) -> list[Question]:
 def _write(
     docs: Path, passages: Sequence[dict[str, Any]], *, by: Callable[[dict[str, Any]], str]
 ) -> dict[str, tuple[str, int]]:
-    """One text file a group, its title first; returns passage id → (file, offset of the passage's text in it)."""
+    """Write a text file for each group, its title first; returns passage id → (file, offset of its text there)."""
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for passage in passages:
         groups[by(passage)].append(passage)

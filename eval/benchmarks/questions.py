@@ -13,7 +13,9 @@ Reach = Literal["document", "group", "all"]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`document` is the gold document's file, `parts` where answer or evidence stands, `half` 1 or 2 by title.
+    """A question of a benchmark.
+
+    `document` is the gold document's file, `parts` where answer or evidence stands, `half` 1 or 2 by title.
 
     A part is one thing to be found, given by all places that will do: a SQuAD answer is one part, marked by several
     people; each evidence sentence is a part of its own. `kind` is what the benchmark calls the question; with `every`,

@@ -12,9 +12,12 @@ from pydantic import ValidationError
 
 from eval.exams import report
 from eval.exams.record import CaseVerdict, Record
-from eval.load.tables import markdown_row
+from eval.outputs import markdown_row
 
-TOTALS = {"answerable_right": "answerable", "refused": "unanswerable"}  # a share, and the number of cases it is of
+TOTALS = {
+    "answerable_right": "answerable",
+    "refused": "unanswerable",
+}  # share → the number of cases that it is taken of
 
 
 def exams_table(record: Record) -> str:

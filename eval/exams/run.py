@@ -15,6 +15,7 @@ from eval.exams.answerers import Answerer, OpenAnswerer
 from eval.exams.cases import Placed, load_cases, read_texts
 from eval.exams.judge import judge
 from eval.exams.record import CaseResult, Record
+from qa.config import PACKAGED_SEEDS
 from qa.errors import QAError
 from qa.schema import Turn
 
@@ -39,6 +40,13 @@ def load_exam(paths: Sequence[Path], docs: Path) -> Exam:
     cases = tuple(load_cases(paths, texts))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
     return Exam("+".join(path.stem for path in paths), docs, cases, texts, digest)
+
+
+def packaged_exams() -> list[Exam]:
+    """The two exams that the project brings: on the packaged seeds, and on a made-up handbook."""
+    folder = Path(__file__).resolve().parents[1]
+    exams = {"seeds": PACKAGED_SEEDS, "handbook": folder / "handbook"}
+    return [load_exam([folder / "cases" / f"{name}.jsonl"], docs) for name, docs in exams.items()]
 
 
 def run_exam(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from eval.load.scale import FILTER_DOCUMENTS, LONG_WORDS, RECORDED
 from eval.load.speed import STAGES, Figures
+from eval.outputs import markdown_row
 
 INDEXING_OVER_FLOOR = 1.25  # indexing takes at most this many times as long as embedding the same texts alone, …
 INDEXING_FROM = 1000  # … from this many chunks on; in smaller collections the fixed costs dominate
@@ -122,8 +123,3 @@ def _cell(figures: Figures, keys: Sequence[str], form: str) -> str:
     if not set(keys) & set(figures):
         return "–"
     return " / ".join(format(figures[key], form) if key in figures else "–" for key in keys)
-
-
-def markdown_row(cells: Sequence[str]) -> str:
-    """One row of a Markdown table."""
-    return f"| {' | '.join(cells)} |".replace("|  |", "| |")

@@ -1,22 +1,20 @@
-"""Fits confidence and threshold on whole-pipeline answers, half on each of two benchmarks. Needs the `train` extra.
+"""Fits confidence and threshold of a reader on whole-pipeline answers. Needs the `train` extra.
 
-    python -m eval.training.calibrate BENCH_DIR TRAIN_DIR OUTCOMES [--sample 1000] [--seed 1]
+    python -m eval.training.calibrate MODEL_DIR OUTCOMES --own TRAIN_DIR [--bench BENCH_DIR] [--sample 400] [--seed 1]
 
-The packaged reader answers at threshold 0 questions of SQuAD 2.0's first half as one collection (BENCH_DIR) and of the
-first half of `ownwords` dev, each document alone (TRAIN_DIR). Both count the same, whatever their numbers of questions.
-Chosen is the threshold with the highest mean balanced accuracy, all quotes counted that it leaves: the median over
-resampled questions. calibration.json gets it, and the Platt scaling of the reader's logit for the best quote to whether
-one of these quotes holds the answer (where none is left: the best one). OUTCOMES is a folder of what was answered: an
-interrupted run goes on there. The package is changed at the end only, in one step a file.
+The reader in MODEL_DIR answers, at threshold 0, questions of the first half of `ownwords` dev, each document alone
+(TRAIN_DIR), and of SQuAD 2.0's first half as one collection (BENCH_DIR). Both benchmarks count the same, whatever their
+numbers of questions. The threshold is the one with the highest mean balanced accuracy: the median over resampled
+questions. The calibration is a Platt scaling from the reader's logit for the best quote to whether one of the quotes
+that the threshold leaves holds the answer (when none is left: the best quote). OUTCOMES is a folder of what was
+answered: an interrupted run goes on there. MODEL_DIR changes whole, at the end.
 """
 
-import hashlib
 import json
 import math
-import os
 import random
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean, median
@@ -30,11 +28,13 @@ from eval import metrics
 from eval.benchmarks import benchmark
 from eval.benchmarks.outcomes import BenchmarkOutcome, answers_at, summary
 from eval.benchmarks.questions import Reach
+from eval.training.swap import replacing, write_sums
 from qa.config import from_environment
+from qa.errors import ModelError, QAError
 from qa.reader.base import Calibration
-from qa.reader.packaged import FILES, MODEL, load_calibration
+from qa.reader.packaged import FILES, CrossEncoder, model_sha256
 
-WRONG = 0.05
+MAX_WRONG = 0.05  # share of the answers
 ROUNDS = 200
 REPORTED = (
     "questions",
@@ -47,12 +47,16 @@ REPORTED = (
     "retrieved",
     "right_never_refusing",
 )
-SOURCES: dict[str, Reach] = {"squad2": "all", "ownwords": "document"}  # benchmark → which documents are asked
+REACH: dict[str, Reach] = {"squad2": "all", "ownwords": "document"}  # benchmark → which documents are asked
 
 
 def fit(logits: Sequence[float], right: Sequence[bool], weights: Sequence[float] | None = None) -> dict[str, float]:
     """Slope and intercept of the logistic regression of `right` on the logit, without regularisation to speak of."""
     from sklearn.linear_model import LogisticRegression
+
+    if len(set(right)) < 2:
+        told = "right" if right and right[0] else "wrong"
+        raise ModelError(f"all {len(right)} answers are {told}: nothing can be fitted; calibrate with more questions.")
 
     model = LogisticRegression(C=1e6).fit([[logit] for logit in logits], list(right), sample_weight=weights)
     return {"slope": float(model.coef_[0, 0]), "intercept": float(model.intercept_[0])}
@@ -78,9 +82,9 @@ def _balanced_at(asked: Sequence[BenchmarkOutcome], steps: NDArray[np.float64]) 
     return np.mean(shares, axis=0) if len(shares) == 2 else np.zeros(len(steps))
 
 
-def lasts(one: BenchmarkOutcome) -> float:
+def lasts(outcome: BenchmarkOutcome) -> float:
     """The highest threshold at which the answer is right; -1 where it never is."""
-    steps = [score for score in one.scores if one.right(score)]
+    steps = [score for score in outcome.scores if outcome.right(score)]
     return max(steps, default=-1.0)
 
 
@@ -106,16 +110,16 @@ def balanced(asked: Sequence[BenchmarkOutcome], threshold: float) -> float:
     return metrics.balanced_accuracy(right, kinds) or 0.0
 
 
-def cautious(asked: Sequence[BenchmarkOutcome], most_wrong: float = WRONG) -> float:
+def cautious(asked: Sequence[BenchmarkOutcome], max_wrong: float = MAX_WRONG) -> float:
     """The smallest confidence at which at most that share of the answers is wrong; 1.0 where there is none."""
     steps = sorted({outcome.confidence for outcome in asked if outcome.quoted})
-    return next((step for step in steps if 1 - mean(answers_at(asked, step)[1]) <= most_wrong), 1.0)
+    return next((step for step in steps if 1 - mean(answers_at(asked, step)[1]) <= max_wrong), 1.0)
 
 
-def calibrated(one: BenchmarkOutcome, calibration: Callable[[float], float]) -> BenchmarkOutcome:
+def calibrated(outcome: BenchmarkOutcome, calibration: Callable[[float], float]) -> BenchmarkOutcome:
     """The same outcome with probabilities in place of the scores it has; of several parts the surest."""
-    scores = tuple(calibration(score) for score in one.scores)
-    return replace(one, confidence=max(scores, default=0.0), scores=scores)
+    scores = tuple(calibration(score) for score in outcome.scores)
+    return replace(outcome, confidence=max(scores, default=0.0), scores=scores)
 
 
 def logit_of(probability: float) -> float:
@@ -149,30 +153,31 @@ def figures(asked: Sequence[BenchmarkOutcome], threshold: float) -> dict[str, An
     }
 
 
-@click.command(help=__doc__.split("\n", maxsplit=1)[0] if __doc__ else None)
-@click.argument("bench", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.argument("own", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.argument("outcomes", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--sample", default=1000, show_default=True, help="Questions of each half of each benchmark.")
-@click.option("--seed", default=1, show_default=True)
-@click.option("--write/--no-write", "writes", default=True, help="Into the package, or only to the terminal.")
-def main(bench: Path, own: Path, outcomes: Path, sample: int, seed: int, writes: bool) -> None:
+def calibrate(
+    model: Path, sources: Mapping[str, Path], outcomes: Path, *, sample: int, seed: int, show: bool = False
+) -> dict[str, Any]:
+    """Calibrate the reader in `model`; returns what `calibration.json` holds.
+
+    `sources`: name of a benchmark, one of REACH → the folder of its files. `sample`: at most so many questions of each
+    half.
+    """
     outcomes.mkdir(parents=True, exist_ok=True)
-    packaged = load_calibration()
+    config = from_environment()
+    reader = CrossEncoder(threads=config.threads, folder=model)
+    weights = model_sha256(model)[:12]  # so that outcomes of other weights are not taken for these
 
     def asked(name: str, half: int) -> list[BenchmarkOutcome]:
-        source = {"squad2": bench, "ownwords": own}[name]
         with tempfile.TemporaryDirectory() as scratch:
             return benchmark.run(
-                name, source, Path(scratch), from_environment(), reach=SOURCES[name], half=half, sample=sample,
-                seed=seed, raw=True, show=_show(f"{name} {half}"),
-                keep=outcomes / f"{name}-{half}-{sample}-{seed}.jsonl",
+                name, sources[name], Path(scratch), config, reach=REACH[name], half=half, sample=sample, seed=seed,
+                reader=reader, raw=True, show=_show(f"{name} {half}") if show else lambda done, total: None,
+                keep=outcomes / f"{name}-{half}-{sample}-{seed}-{weights}.jsonl",
             )  # fmt: skip
 
-    samples = {name: asked(name, 1) for name in SOURCES}
+    samples = {name: asked(name, 1) for name in sources}
     fitted, final = fitted_on(list(samples.values()))
-    held = {name: asked(name, 2) for name in SOURCES}
-    new, old = (Calibration(values["slope"], values["intercept"]) for values in (fitted, packaged))
+    held = {name: asked(name, 2) for name in sources}
+    scaling = Calibration(fitted["slope"], fitted["intercept"])
     card: dict[str, Any] = {
         **fitted,
         "fitted_on": {"half": 1, "seed": seed, "sample": sample},
@@ -180,36 +185,42 @@ def main(bench: Path, own: Path, outcomes: Path, sample: int, seed: int, writes:
             name: figures(rows, fitted["threshold"]) for name, rows in zip(samples, final, strict=True)
         },
         "on_the_other_halves": {
-            name: figures([calibrated(outcome, new) for outcome in rows], fitted["threshold"])
-            for name, rows in held.items()
-        },
-        "on_the_other_halves_before": {
-            name: figures([calibrated(outcome, old) for outcome in rows], packaged["threshold"])
+            name: figures([calibrated(outcome, scaling) for outcome in rows], fitted["threshold"])
             for name, rows in held.items()
         },
         "at_most_5_percent_wrong": {
             name: figures(rows, cautious(rows)) for name, rows in zip(samples, final, strict=True)
         },
     }
-    if writes:
-        write(card)
-    click.echo(json.dumps(card, indent=1))
+    write(card, model)
+    return card
 
 
 def _show(name: str) -> Callable[[int, int], None]:
     return lambda done, total: click.echo(f"{name} {done}/{total}", err=True) if done % 100 == 0 else None
 
 
-def write(card: dict[str, Any], folder: Path = MODEL) -> None:
-    """Into the package, with the sums of all the reader's files; each file is replaced whole."""
-    texts = {"calibration.json": json.dumps(card, indent=1) + "\n"}
-    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES if name not in texts}
-    digests |= {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
-    texts["SHA256SUMS"] = "".join(f"{digests[name]}  {name}\n" for name in sorted(FILES))
-    for name, text in texts.items():
-        (folder / f"{name}.part").write_text(text, encoding="utf-8")
-    for name in texts:
-        os.replace(folder / f"{name}.part", folder / name)
+def write(card: dict[str, Any], folder: Path) -> None:
+    """Write the calibration into the model's folder, with the sums of all its files; the folder changes whole."""
+    with replacing(folder) as made:
+        (made / "calibration.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+        write_sums(made, FILES)
+
+
+@click.command(help=__doc__.split("\n", maxsplit=1)[0] if __doc__ else None)
+@click.argument("model", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("outcomes", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--own", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@click.option("--bench", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--sample", default=400, show_default=True, help="Questions of each half of each benchmark.")
+@click.option("--seed", default=1, show_default=True)
+def main(model: Path, outcomes: Path, own: Path, bench: Path | None, sample: int, seed: int) -> None:
+    sources = ({"squad2": bench} if bench else {}) | {"ownwords": own}
+    try:
+        card = calibrate(model, sources, outcomes, sample=sample, seed=seed, show=True)
+    except QAError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(json.dumps(card, indent=1))
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ TASKS = (
 
 
 def say(topic: str, random: Random) -> str:
-    """One such line; a task mostly names `topic`, so that the words alone do not give it away."""
+    """One such line. Most tasks name `topic`, so that shared words alone do not mean that a passage answers."""
     if topic and random.random() < 0.55:
         return random.choice(TASKS).format(topic)
     return random.choice(LINES)

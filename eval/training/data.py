@@ -37,13 +37,19 @@ QUOTAS = {  # of the examples in a block
     "unsaid": 24,
 }
 POSITIVE = ("answer", "found", "dated", "table", "polar")
-FROM_SEARCH = {"answer": 496, "found": 128, "hardneg": 32, "elsewhere": 16, "mined": 112}  # instead, where mined
+FROM_SEARCH = {
+    "answer": 496,
+    "found": 128,
+    "hardneg": 32,
+    "elsewhere": 16,
+    "mined": 112,
+}  # in place of these, when pairs from the search are given
 WEIGHTS = {"mined": 0.6, "hardneg": 0.6, "elsewhere": 0.5, "removed": 0.7, "swap": 0.8, "polar": 0.7, "unsaid": 0.7}
 BLOCK = sum(QUOTAS.values())
 OPTIONAL = sorted({*QUOTAS, *FROM_SEARCH} - {"answer", "unanswerable"})
-PLANTED = 0.05  # of all passages, with a sentence in them that gives orders to a program
-REWORDED = 0.5  # of the questions may get synonyms; something can be replaced in one of four
-HEADED = 0.12  # of the passages without a heading get one that says nothing
+PLANTED = 0.05  # of all passages get a sentence that gives orders to a program
+REWORDED = 0.5  # of the questions may get synonyms; one question in four has a word that can be replaced
+HEADED = 0.12  # of the passages without a heading get a general one (Overview, Details, …)
 SHEET_CHARS = 420  # a longer table would be cut by the slicer
 _TIME = re.compile(
     r"\b(?:1[0-9]\d\d|20\d\d)s?\b|\b(?:" + "|".join(forms.MONTHS) + r")\b"
@@ -54,7 +60,7 @@ _TIME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What the reader sees and should say; `span` is an interval of `text`, None where it answers nothing."""
+    """What the reader reads and should answer; `span` is an interval of `text`, None when nothing is answered."""
 
     question: str
     title: str
@@ -65,11 +71,11 @@ class Example:
     kind: str
     weight: float = 1.0
     heading: str = ""  # the path that the passage stands under
-    denies: bool = False  # what the question takes for granted
+    denies: bool = False  # whether the passage denies what the question takes for granted
 
 
 def block(corpus: Corpus, number: int, *, seed: int, without: Collection[str] = ()) -> list[Example]:
-    """The examples of block `number`, shuffled; each kind walks through its pairs in an order of its own per epoch.
+    """The examples of block `number`, shuffled; each kind has an order of its own in each epoch.
 
     `without`: OPTIONAL kinds to do without, and "forms" for questions without slips and other shapes; see `quotas`.
     """
@@ -93,7 +99,7 @@ def block(corpus: Corpus, number: int, *, seed: int, without: Collection[str] = 
 
 
 def quotas(without: Collection[str], *, mined: bool) -> dict[str, int]:
-    """Examples of each kind in a block; what a kind that is done without had, goes to the plain one with its label."""
+    """Examples of each kind in a block. A kind that is left out gives its share to the plain kind with its label."""
     kept = QUOTAS | FROM_SEARCH if mined else dict(QUOTAS)
     for kind in set(without) & kept.keys():
         kept["answer" if kind in POSITIVE else "unanswerable"] += kept.pop(kind)
@@ -110,7 +116,7 @@ def _order(size: int, key: str) -> list[int]:
 def make(
     corpus: Corpus, pair: Pair, kind: str, random: Random, *, plain: bool = False, varied: bool = True
 ) -> Example | None:
-    """One example of `kind` from the pair, or None where the pair does not serve.
+    """One example of `kind` from the pair, or None when the pair does not allow it.
 
     `varied` gives the question another form now and then; `plain` leaves that out, and what else is put in at random.
     """
@@ -146,7 +152,7 @@ def _answer(corpus: Corpus, pair: Pair, passage: TrainingPassage, random: Random
         return None
     (start, end), span = random.choice(held)
     place, text = (span[0] - start, span[1] - start), passage.text[start:end]
-    if random.random() < 0.08:  # so that a gap between sentences alone says nothing
+    if random.random() < 0.08:  # so that a missing sentence alone is no sign of a negative
         text, place = _without_a_bystander(text, place, passage, start, random)
     return Example(pair.question, "", "", text, True, place if pair.has_phrase else None, "")
 
@@ -254,7 +260,7 @@ def _chat(corpus: Corpus, pair: Pair, passage: TrainingPassage, random: Random) 
 
 
 def _dated(corpus: Corpus, pair: Pair, passage: TrainingPassage, random: Random) -> Example | None:
-    """A question about the date that stands in the header: only the header says that the passage is of that time."""
+    """A question about the date in the header: only the header says that the passage is of that time."""
     example = _answer(corpus, pair, passage, random)
     if example is None or _TIME.search(pair.question) or years(example.text) or years(passage.title):
         return None

@@ -1,4 +1,4 @@
-"""How the reader does on what is held out while it trains: each kind of question by itself. For training only."""
+"""Figures on held-out data during training, for each kind of question. For training only."""
 
 from collections.abc import Sequence
 from random import Random
@@ -35,7 +35,7 @@ SHARES = (90, 70, 50)  # of the answerable that are answered, in percent
 
 
 def examples(corpus: Corpus, *, seed: int, share: float = 1.0) -> list[Example]:
-    """The same examples each time, of every kind, as they stand: without typos and the like; `share` of COUNTS."""
+    """Examples of every kind, the same each time and without variations; `share` of COUNTS of them."""
     random, made = Random(f"{seed}:dev"), list[Example]()
     for kind, count in COUNTS.items():
         pool = list(data.pool_of(corpus, kind))
@@ -75,7 +75,7 @@ def evaluate(model: Reader, encoder: Encoder, held_out: list[Example]) -> dict[s
 def evaluate_own(
     model: Reader, encoder: Encoder, groups: Sequence[Sequence[Example]], away: Sequence[Sequence[Example]]
 ) -> dict[str, Any]:
-    """What the best of each question's passages tells: answered ones against others, by kind, and the right one first.
+    """Figures on each question's best passage: AUROC of answered questions, and how often the right one wins.
 
     `away` holds answered questions put to other documents. Groups come from `eval.training.own.dev_groups`.
     """

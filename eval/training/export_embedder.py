@@ -15,7 +15,6 @@ and onnxruntime not every pair works (5.23 and 1.31 do): fusing goes by the shap
 from __future__ import annotations
 
 import argparse
-import hashlib
 import logging
 import shutil
 import sys
@@ -35,18 +34,17 @@ from onnxruntime.transformers.fusion_options import FusionOptions
 from tokenizers import Tokenizer
 from transformers import BertModel
 
+from eval.training.swap import replacing, sha256, write_sums
 from qa.embed import MODEL
+from qa.errors import ModelError
 
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+FILES = ("model.onnx", "tokenizer.json")
 OPSET = 17  # the first with LayerNormalization; older runtimes stay usable
 HEADS, HIDDEN, LAYERS = 12, 384, 6
 # What the fused graph of a 6-layer BERT must hold. The optimizer finds sub-graphs by pattern and silently leaves those
 # it does not know, so a changed exporter would show only as a slow model.
 FUSED = {"Attention": LAYERS, "BiasGelu": LAYERS, "SkipLayerNormalization": 2 * LAYERS}
-
-
-class ExportError(Exception):
-    """The export cannot go on; the message is one line."""
 
 
 class SentenceEncoder(torch.nn.Module):
@@ -88,10 +86,10 @@ def check_source(source: Path) -> None:
     """Refuse weights other than the published ones: the card's figures hold for those alone."""
     for name in ("model.safetensors", "config.json", "tokenizer.json"):
         if not (source / name).is_file():
-            raise ExportError(f"{source / name}: no such file")
-    digest = hashlib.sha256((source / "model.safetensors").read_bytes()).hexdigest()
+            raise ModelError(f"{source / name}: no such file")
+    digest = sha256(source / "model.safetensors")
     if digest != WEIGHTS_SHA256:
-        raise ExportError(f"{source / 'model.safetensors'}: sha256 is {digest}, expected {WEIGHTS_SHA256}")
+        raise ModelError(f"{source / 'model.safetensors'}: sha256 is {digest}, expected {WEIGHTS_SHA256}")
 
 
 def trace(model: SentenceEncoder, path: Path) -> None:
@@ -122,7 +120,7 @@ def fuse(plain: Path, fused: Path) -> None:
     )
     found = model.get_fused_operator_statistics()
     if any(found.get(op, 0) != count for op, count in FUSED.items()):
-        raise ExportError(f"the graph was not fused as expected: { {op: found.get(op, 0) for op in FUSED} }")
+        raise ModelError(f"the graph was not fused as expected: { {op: found.get(op, 0) for op in FUSED} }")
     model.save_model_to_file(str(fused))
 
 
@@ -191,11 +189,11 @@ def check_graph(model: SentenceEncoder, data: bytes, least_cosine: float) -> Non
     got: Any = session.run(["embedding"], {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})[0]
     cosine = float((expected * got).sum(axis=1).min())
     if not cosine >= least_cosine:
-        raise ExportError(f"the graph disagrees with torch: least cosine {cosine:.4f}, wanted {least_cosine}")
+        raise ModelError(f"the graph disagrees with torch: least cosine {cosine:.4f}, wanted {least_cosine}")
 
 
 def export(source: Path, out: Path, fp32: bool) -> None:
-    """Write `out`/model.onnx and `out`/tokenizer.json from the published files in `source`."""
+    """Write model.onnx, tokenizer.json and SHA256SUMS from the published files in `source`; `out` changes whole."""
     check_source(source)
     bert = BertModel.from_pretrained(
         str(source), attn_implementation="eager", add_pooling_layer=False, local_files_only=True
@@ -219,9 +217,10 @@ def export(source: Path, out: Path, fp32: bool) -> None:
     tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
     tokenizer.no_truncation()  # the published file pads and cuts to 128; the caller knows its own window
     tokenizer.no_padding()
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "model.onnx").write_bytes(data)
-    (out / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
+    with replacing(out) as made:
+        (made / "model.onnx").write_bytes(data)
+        (made / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
+        write_sums(made, FILES)
 
 
 def export_for_chroma(source: Path, out: Path) -> None:
@@ -269,11 +268,10 @@ def main() -> None:
             export_for_chroma(args.source, args.out)
         else:
             export(args.source, args.out, args.fp32)
-    except ExportError as error:
+    except ModelError as error:
         sys.exit(f"export_embedder: {error}")
-    for name in ("model.onnx", "tokenizer.json"):
-        data = (args.out / name).read_bytes()
-        print(f"{name} {len(data)} {hashlib.sha256(data).hexdigest()}")
+    for name in FILES:
+        print(f"{name} {(args.out / name).stat().st_size} {sha256(args.out / name)}")
 
 
 if __name__ == "__main__":

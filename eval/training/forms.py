@@ -1,4 +1,4 @@
-"""How people put questions: one normal form for all sources, the ways it varies, and swaps that take the answer away.
+"""How people write questions: one normal form for all sources, variations, and changes after which nothing answers.
 
 Pure: every function of chance takes the `Random` that it draws from. Forms apply to answerable and unanswerable
 questions alike; a swap changes what is asked.
@@ -71,7 +71,7 @@ _YEAR = re.compile(r"1[0-9]\d\d|20[0-9]\d")
 
 
 def normalise(question: str) -> str:
-    """The question in one spelling of spaces, quote marks and dashes, with a mark at its end, whatever its source."""
+    """The question with uniform spaces, quote marks and dashes, and one question mark at its end."""
     text = question.translate(_SIGNS).replace("``", '"').replace("''", '"')
     text = re.sub(r"\s+([?!,.;:)%\]])", r"\1", text)
     text = re.sub(r"([(\[$#])\s+", r"\1", text)
@@ -83,7 +83,7 @@ def normalise(question: str) -> str:
 
 
 def _tight_quotes(text: str) -> str:
-    """Quote marks close to what they hold, a space outside."""
+    """Removes the spaces inside quote marks and puts one outside."""
     parts = [" ".join(part.split()) for part in text.split('"')]
     joined = "".join(f' "{part}" ' if number % 2 else part for number, part in enumerate(parts))
     return re.sub(r"\s+([?!,.;:)]|'s\b)", r"\1", " ".join(joined.split()))
@@ -95,7 +95,7 @@ _SIGNS = str.maketrans(
 
 
 def vary(question: str, random: Random, *, wrap: bool = True) -> str:
-    """The question as somebody else would type it: drawn forms, none in about six of ten."""
+    """The question as somebody else would type it: about four in ten are changed."""
     shape = random.random()
     if wrap and shape < 0.04:
         question = random.choice(STATEMENTS).format(question[:1].lower() + question[1:])
@@ -152,7 +152,7 @@ def polar(sentence: str) -> str | None:
 
 
 def some_heading(random: Random) -> str:
-    """A heading, or a path of two, as it may stand over any text."""
+    """A heading, or a path of two headings, that fits any text."""
     shape = random.random()
     one, other = random.sample(HEADINGS, 2)
     numbered = f"{random.randint(1, 12)}. {one}" if shape < 0.3 else one

@@ -1,4 +1,4 @@
-"""Made-up tables, lists and records, and questions about them: how values stand where no sentence says them.
+"""Made-up tables, lists and records, and questions about their values.
 
 Prose teaches nothing of rows: that a cell belongs to its row and to the header above it, and that a table without the
 row, the column or the condition that is asked for does not answer. Pure; every function draws from the `Random` given.
@@ -14,12 +14,12 @@ from eval.training.table_words import CAPTIONS, CONDITIONS, GROUPS
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What is asked of which text; `span` is the answer's cell in `text`, None where the table does not say."""
+    """A question about a text; `span` is the answer's cell in `text`, None when the table does not answer."""
 
     question: str
     text: str
     span: CharSpan | None
-    heading: str  # what the reader is told to stand above: a caption, and the header row where `text` is cut from it
+    heading: str  # a caption, and the header row when `text` begins below it
     title: str
 
 

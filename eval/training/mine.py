@@ -1,4 +1,4 @@
-"""Asks training questions of folders of training articles, through the product's own search: what the reader will see.
+"""Collects passages as the reader will see them: training questions are searched for in folders of training articles.
 
     python -m eval.training.mine TRAIN_DIR OUT.jsonl.gz [--articles 30] [--questions 12000] [--seed 1]
 
@@ -26,14 +26,14 @@ from qa.config import Config
 from qa.embed import token_ends
 from qa.store.place import Store
 
-MISSES = 2  # kept of a question's hits that do not answer it
+MISSES = 2  # so many of a question's hits that do not answer it are kept
 FEWEST_PASSAGES = 5  # of an article
 Place = tuple[str, int]
 """A passage's document and where it begins there."""
 
 
 def write_folder(corpus: Corpus, titled: dict[str, list[str]], titles: list[str], folder: Path) -> dict[str, Place]:
-    """Write an article a file; returns where each passage begins."""
+    """Write each article to a file of its own; returns where each passage begins."""
     places = {}
     for number, title in enumerate(titles):
         name, text = f"{number:04}.txt", title
@@ -46,7 +46,7 @@ def write_folder(corpus: Corpus, titled: dict[str, list[str]], titles: list[str]
 
 
 def lines_of(assistant: Assistant, pair: Pair, place: Place, length: int) -> Iterator[dict[str, Any]]:
-    """What the pair's hits teach, best first."""
+    """The training rows that the pair's hits give, best first."""
     document, offset = place
     misses = 0
     has_found = False

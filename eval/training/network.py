@@ -19,8 +19,8 @@ from transformers import AutoModel
 from qa.reader.encode import PASSAGE
 
 NEVER = -1e4  # a logit that no softmax gives any weight
-GROUP_SHARE = 0.5  # of the loss over a question's passages together, beside the loss of each passage
-DENIAL_SHARE, DENIAL_WEIGHT = 0.3, 4.0  # few passages deny anything: each of them counts as much as four that do not
+GROUP_SHARE = 0.5  # weight of the loss over a question's passages together
+DENIAL_SHARE, DENIAL_WEIGHT = 0.3, 4.0  # a passage that denies counts four times: there are few
 
 
 class Outputs(NamedTuple):
@@ -59,10 +59,10 @@ class Reader(torch.nn.Module):
         """Int64 [batch, tokens] each -> the logits."""
         more = {"token_type_ids": (segments > 0).long()} if self.is_bert else {}
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **more)[0].float()
-        with torch.autocast(hidden.device.type, enabled=False):  # the outputs keep all their digits
-            return self._outputs(hidden, segments)
+        with torch.autocast(hidden.device.type, enabled=False):  # the outputs are computed in full precision
+            return self.outputs_of(hidden, segments)
 
-    def _outputs(self, hidden: Tensor, segments: Tensor) -> Outputs:
+    def outputs_of(self, hidden: Tensor, segments: Tensor) -> Outputs:
         start, end = self.place(hidden).unbind(-1)
         inside = segments == PASSAGE
         start_in, end_in = (logits.masked_fill(~inside, NEVER) for logits in (start, end))
@@ -97,20 +97,20 @@ def load_reader(folder: Path, *, every: int = 1) -> Reader:
 
 
 def run(model: Reader, batch: dict[str, Tensor]) -> Outputs:
-    """The model's outputs, its inside in bf16; the batch lies where the model does."""
+    """The model's outputs, computed in bf16; model and batch must be on one device."""
     with torch.autocast(batch["input_ids"].device.type, dtype=torch.bfloat16):
         outputs: Outputs = model(batch["input_ids"], batch["attention_mask"], batch["segments"])
     return outputs
 
 
 def moved(batch: dict[str, Tensor], model: Reader) -> dict[str, Tensor]:
-    """The batch, where the model lies."""
+    """The batch on the model's device."""
     device = model.vote.weight.device
     return {name: tensor.to(device) for name, tensor in batch.items()}
 
 
 def loss_of(outputs: Outputs, batch: dict[str, Tensor], *, smoothing: float) -> Tensor:
-    """The loss by passage, by group of passages where the batch has groups, and of the denials."""
+    """The sum of the losses of passages, of denials and, when the batch has groups, of groups."""
     denied = functional.binary_cross_entropy_with_logits(
         outputs.denies, batch["denies"], reduction="none", pos_weight=outputs.denies.new_tensor(DENIAL_WEIGHT)
     )
@@ -153,14 +153,14 @@ def trained(model: torch.nn.Module) -> dict[str, Tensor]:
 
 
 def freeze(model: Reader, layers: int) -> None:
-    """Leave the encoder's first `layers` as they are: nothing is passed back through them."""
+    """Exclude the encoder's first `layers` from training."""
     for layer in model.encoder.encoder.layer[:layers]:
         for parameter in layer.parameters():
             parameter.requires_grad_(False)
 
 
 def save_difference(path: Path, weights: dict[str, Tensor], start: dict[str, Tensor]) -> None:
-    """Write `weights` as int8 steps, a scale a row, away from the public `start`; small tensors and new ones whole."""
+    """Write the difference of `weights` from `start` in int8 with a scale a row; vectors and new tensors whole."""
     kept: dict[str, Tensor] = {}
     for name, weight in weights.items():
         if weight.ndim < 2 or name not in start:
@@ -191,7 +191,7 @@ def put(model: torch.nn.Module, weights: dict[str, Tensor]) -> None:
 
 @contextmanager
 def averaged(model: Reader, average: dict[str, Tensor]) -> Iterator[None]:
-    """The model with these weights, to be measured, and its own again afterwards."""
+    """Measure the model with these weights; afterwards it has its own again."""
     own = {name: weight.clone() for name, weight in trained(model).items()}
     put(model, average)
     model.eval()

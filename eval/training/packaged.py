@@ -1,4 +1,4 @@
-"""The packaged reader → weights that training can go on from, so that no second copy of them need be kept.
+"""The packaged reader → weights that training can continue from, so that no second copy of them is needed.
 
     weights = packaged_weights(MODEL_DIR)    # what `trained(load_reader(…))` names, in float32
 

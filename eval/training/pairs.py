@@ -1,4 +1,4 @@
-"""Question–passage pairs on disk → `Corpus`: passages cut as the slicer cuts, answers put in their place. No torch."""
+"""Question–passage pairs on disk → `Corpus`: passages cut by the product's slicer, answers located. No torch."""
 
 import hashlib
 import re
@@ -20,7 +20,7 @@ from qa.words import content_words, names
 
 CharSpan = tuple[int, int]
 DEV_PERCENT = 3  # of the titles are held out
-REPEATS = 4  # of a pair that is not SQuAD's: questions of other people about other texts, one in ten of all
+REPEATS = 4  # of a pair from another source than SQuAD: one pair in ten
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Pair:
     answers: tuple[str, ...]
     spans: tuple[CharSpan, ...]
     kind: str
-    has_phrase: bool  # else the span is a whole sentence: known to hold the answer, not to be it
+    has_phrase: bool  # False: the span is a whole sentence that contains the answer
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Corpus:
     """Passages by id, pairs by what they are (`answer`, `unanswerable`, `hardneg`, …), and names to swap from."""
 
     passages: dict[str, TrainingPassage]
-    ids: tuple[str, ...]  # of the passages that are whole
+    ids: tuple[str, ...]  # of the whole passages, without those that search found
     pairs: dict[str, list[Pair]]
     named: dict[str, list[str]]  # title → names in its questions
     behind: dict[str, list[str]]  # word before a name → names

@@ -1,4 +1,4 @@
-"""Sentences that somebody put into a document to steer a program that reads it. They answer nothing.
+"""Sentences planted in a document to give orders to a program that reads it. They answer nothing.
 
 The reader meets them in training inside passages of every kind; neither the label nor the answer's place changes.
 """
@@ -35,6 +35,6 @@ ORDERS = (
 
 
 def order(question: str, topic: str, answer: str, random: Random) -> str:
-    """One such sentence, now and then in capitals; `answer` is what it wants to be said, to `question` or anything."""
+    """One such sentence, now and then in capitals; it demands `answer` for `question`, or for any question."""
     made = random.choice(ORDERS).format(question=question, topic=topic or "this", answer=answer)
     return made.upper() if random.random() < 0.15 else made

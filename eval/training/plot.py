@@ -25,14 +25,14 @@ def main(runs: tuple[Path, ...], out: Path) -> None:
     figure, (losses, kinds, spans) = pyplot.subplots(1, 3, figsize=(15, 4.5), layout="constrained")
     for run in runs:
         log, dev = rows(run / "log.jsonl"), rows(run / "dev.jsonl")
-        losses.plot([row["examples"] / 1000 for row in log], [row["loss"] for row in log], label=run.name)
-        seen = [row["step"] * 32 / 1000 for row in dev]
+        losses.plot([row["seconds"] / 60 for row in log], [row["loss"] for row in log], label=run.name)
+        seen = [row["seconds"] / 60 for row in dev]
         spans.plot(seen, [row["span_f1"] for row in dev], "o-", label=f"{run.name}: span F1")
         spans.plot(seen, [row["refused"]["90"] for row in dev], "s--", label=f"{run.name}: refused at 90 % answered")
         for kind in dev[0]["auroc"] if dev else ():
             kinds.plot(seen, [row["auroc"][kind] for row in dev], "o-", label=f"{run.name}: {kind}"[-40:])
     for axes, title in ((losses, "loss"), (kinds, "AUROC by kind of negative"), (spans, "spans and refusals")):
-        axes.set(title=f"{title} (held-out titles)" if axes is not losses else title, xlabel="examples, thousands")
+        axes.set(title=f"{title} (held-out titles)" if axes is not losses else title, xlabel="minutes of training")
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7)
     figure.savefig(out, dpi=110)

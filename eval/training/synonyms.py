@@ -1,4 +1,4 @@
-"""WordNet's files → words that say the same, to put questions in other words than the passage's. For training only.
+"""WordNet's files → synonyms, to reword questions so that they differ from the passage. For training only.
 
     synonyms = load(Path("/usr/share/wordnet"))    # Debian's package wordnet-base, WordNet 3.0
     synonyms["buy"]                                # ("purchase",)
@@ -13,8 +13,8 @@ from pathlib import Path
 from random import Random
 
 POS = {"1": "noun", "2": "verb", "3": "adj", "4": "adv", "5": "adj"}
-MOSTLY = 0.6  # of a word's uses, in texts where the senses were counted, are of its commonest sense
-SHARE = 0.7  # of the words that can be replaced are
+MOSTLY = 0.6  # of a word's counted uses must be of its commonest sense
+SHARE = 0.7  # of the words that can be replaced are replaced
 _WORD = re.compile(r"[a-z]{4,}")
 _KEPT = frozenset(
     "what which when where whom whose many much long time year have does with from that this they were will would"

@@ -6,7 +6,7 @@
 TRAIN_DIR holds `pairs.jsonl.gz` and `passages.jsonl.gz` (the model card lists the fields). WEIGHTS_DIR holds a
 published encoder: model.safetensors, config.json, tokenizer.json. `--own` (from `eval.training.gather`) mixes groups of
 passages of one question with the pairs. Minutes count the steps of all stages, not the evaluations; the learning rate
-falls with them. `--resume` goes on exactly where the last stage stopped, and a run that gets SIGTERM saves first. With
+falls with them. `--resume` goes on from the last saved state, and a run that gets SIGTERM saves first. With
 CUDA, training runs there, in larger batches, and no layer stays frozen. RUN_DIR gets `log.jsonl` (loss, rate, speed),
 `dev.jsonl` (figures on what is held out), `state.pt` (to resume) and `reader.safetensors` (the averaged weights as a
 difference from the published ones).
@@ -82,7 +82,7 @@ def _setting(name: str, text: str) -> Callable[[Callable[..., Any]], Callable[..
 @click.argument("source", type=_FOLDER)
 @click.option("--start", type=_FOLDER, required=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
-@click.option("--resume", is_flag=True, help="Go on from OUT/state.pt, exactly.")
+@click.option("--resume", is_flag=True, help="Go on from OUT/state.pt.")
 @click.option("--weights", type=click.Path(exists=True, path_type=Path), help="A packaged reader, or a run's file.")
 @click.option("--difference", type=_FILE, help="From --weights, to go on from.")
 @click.option("--own", "gathered", type=_FILE, help="Groups, from eval.training.gather.")

@@ -106,7 +106,7 @@ def follow(average: dict[str, torch.Tensor], model: Reader, step: int) -> None:
 
 
 class Trainer:
-    """Trains a model in a folder, and goes on there after an interruption, step by step as if there had been none."""
+    """Trains a model in a folder. After an interruption it goes on with the saved state and the data that come next."""
 
     def __init__(
         self,

@@ -48,14 +48,14 @@ class Library(Records):
 
     # -- what the store is ---------------------------------------------------------------------
 
-    def count_chunks(self, documents: Sequence[str] | None = None, *, max_chunks: int | None = None) -> int:
-        """How many chunks a question may be answered from. With a filter, counting stops at `max_chunks`."""
+    def count_chunks(self, documents: Sequence[str] | None = None, *, max_count: int | None = None) -> int:
+        """How many chunks a question may be answered from. With a filter, counting stops at `max_count`."""
         with self.read() as db:
             if documents is None:
                 return self._words.count_chunks(db, self.generation())
             active, values = _active(documents)
             counted = f"SELECT count(*) FROM (SELECT 1 FROM chunks WHERE content IN ({active}) LIMIT ?)"
-            return int(db.execute(counted, (*values, -1 if max_chunks is None else max_chunks)).fetchone()[0])
+            return int(db.execute(counted, (*values, -1 if max_count is None else max_count)).fetchone()[0])
 
     def chunk_ids(self, documents: Sequence[str] | None = None) -> list[str]:
         """The ids of those chunks."""

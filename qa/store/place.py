@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 FIRST_RUN_WAIT_S = 600.0
 HELD_WAIT_S = 5.0  # for others that begin to serve the store at the same time, or end erasing it
 
+KEPT = "Uploads and conversations are kept."
+
 
 class Store:
     """A store on disk: `library.sqlite`, the vectors, two locks; mode 0700.
@@ -62,12 +64,7 @@ class Store:
         self.vectors = Vectors(path / "vectors", limits)
         versions = versions or Versions()
         self.versions = versions if embedder is None else replace(versions, embedder=embedder)
-        with suppress(*[StoreDamaged] * afresh):
-            usable = self._is_usable()
-        if afresh or not usable:
-            with self.writing(wait_s=FIRST_RUN_WAIT_S):
-                if afresh or not (self._is_usable() or self._upgraded()):
-                    self._start_over()
+        self._prepare(afresh=afresh)
         self.library = Library(path / LIBRARY, limits)
 
     @contextmanager
@@ -88,6 +85,22 @@ class Store:
         """Where the document of this path stands: an upload in the store, anything else in the folder."""
         uploaded = self.uploads / name.removeprefix(UPLOADS)
         return uploaded if name.startswith(UPLOADS) and uploaded.is_file() else self.docs.resolve() / name
+
+    def _prepare(self, *, afresh: bool) -> None:
+        """Make, upgrade or rebuild the library where that is needed."""
+        try:
+            if self._is_usable() and not afresh:
+                return
+        except StoreDamaged:
+            if not afresh:
+                raise
+        with self.writing(wait_s=FIRST_RUN_WAIT_S):
+            if afresh:
+                self._start_over()
+            elif not (self._is_usable() or self._upgraded()):  # another process may have been faster
+                if _facts(self.path).keys() & {"tables", "fingerprint"}:
+                    log.warning("Another version wrote the store; it is rebuilt from the folder. %s", KEPT)
+                self._start_over()
 
     def _is_usable(self) -> bool:
         """Whether the library has the tables of this version; raises StoreError where it is another embedder's."""
@@ -112,8 +125,6 @@ class Store:
             library.close()
 
     def _start_over(self) -> None:
-        if _facts(self.path).keys() & {"tables", "fingerprint"}:
-            log.warning("The store is rebuilt from the folder. Uploads and conversations are kept.")
         for name in LIBRARY_NAMES:
             (self.path / name).unlink(missing_ok=True)
         self.vectors.destroy()

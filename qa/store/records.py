@@ -1,8 +1,10 @@
 """What a store records about itself and about files: versions, signatures, skipped files, earlier readings."""
 
 import json
+import re
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from qa.documents import File
@@ -10,6 +12,8 @@ from qa.schema import DocumentInfo, Skipped
 from qa.store.database import UPGRADES, VERSION_NAMES, Database
 from qa.store.integrity import check_document_seals
 from qa.text import text_sha256
+
+MIN_NAME_CHARS = 3  # of a file that a question is taken to name
 
 
 class Records(Database):
@@ -113,6 +117,19 @@ class Records(Database):
             rows = db.execute("SELECT path, reason FROM skipped ORDER BY path").fetchall()
             return [Skipped(path=row[0], reason=row[1]) for row in rows]
 
+    def skipped_about(
+        self, question: str, documents: Collection[str], *, max_count: int = 10
+    ) -> tuple[list[Skipped], int]:
+        """The skipped files that concern a question, at most `max_count`, and how many are skipped in all.
+
+        Those are the files that the question names, and those of these documents that were read only in part.
+        """
+        with self.read() as db:
+            rows = db.execute("SELECT path, reason FROM skipped ORDER BY path").fetchall()
+        asked, known = _as_words(question), frozenset(documents)
+        concerned = (row for row in rows if row[0] in known or _is_named(row[0], asked))
+        return [Skipped(path=path, reason=reason) for path, reason in islice(concerned, max_count)], len(rows)
+
     def adopt(self, facts: Mapping[str, str], *, reread: Collection[str] | None = ()) -> int:
         """Record new versions, and mark the files of these formats (None: all) to be read again; returns how many."""
         with self.write() as db:
@@ -167,6 +184,18 @@ class Records(Database):
             db.executemany(
                 "INSERT OR REPLACE INTO skipped VALUES (?, ?)", [(item.path, item.reason) for item in skipped]
             )
+
+
+def _as_words(text: str) -> str:
+    """The words of a text in lower case, with a space before and after each."""
+    words = re.findall(r"[^\W_]+", text.casefold())
+    return f" {' '.join(words)} "
+
+
+def _is_named(path: str, words: str) -> bool:
+    """Whether the name of this file stands in these words, with or without its ending."""
+    name = _as_words(PurePosixPath(path).stem)
+    return len(name) >= MIN_NAME_CHARS + 2 and name in words
 
 
 def signature_values(file: File) -> tuple[int, str, str]:
