@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qa.schema import Answered, PartVerdict, Place, Quote, Refused, Skipped, Trace
+from qa.schema import Answered, PartVerdict, Place, Quote, Refused, Skipped, Trace, TraceHit
 from qa.text import text_sha256
 
 TEXT = (
@@ -38,8 +38,12 @@ def trace(**change: Any) -> Trace:
         "history": (),
         "documents": None,
         "hits": (
-            TraceHit(document="hours.md", start=0, end=80, part=0, scores={"dense": 0.71, "fused": 0.03, "reader": 0.93}),
-            TraceHit(document="rules.md", start=5, end=60, part=0, scores={"keyword": 4.2, "fused": 0.02, "reader": 0.11}),
+            TraceHit(
+                document="hours.md", start=0, end=80, part=0, scores={"dense": 0.71, "fused": 0.03, "reader": 0.93}
+            ),
+            TraceHit(
+                document="rules.md", start=5, end=60, part=0, scores={"keyword": 4.2, "fused": 0.02, "reader": 0.11}
+            ),
         ),
         "threshold": 0.3,
         "verdicts": (PartVerdict(part="When does it open?", covered=True, probability=0.91, why="best passage 0.91"),),
