@@ -89,7 +89,7 @@ class Conversation(Boundary):
 
     def history(self, before: int | None = None) -> list[Turn]:
         """The earlier turns as `ask` takes them."""
-        turns = [Turn(question=one.answer.asked, text=one.answer.text) for one in self.exchanges[:before]]
+        turns = [Turn(question=each.answer.asked, text=each.answer.text) for each in self.exchanges[:before]]
         return turns[-HISTORY_TURNS:]
 
 
@@ -199,8 +199,8 @@ class Conversations:
         with self._turn():
             self.get(owner, identity)
             path = self._path(owner, identity)
-            for one in (path, *path.parent.glob(f"{path.stem}.*.partial")):
-                one.unlink(missing_ok=True)
+            for file in (path, *path.parent.glob(f"{path.stem}.*.partial")):
+                file.unlink(missing_ok=True)
 
     def all_of(self, owner: str) -> list[Conversation]:
         """All of an owner's conversations, oldest first."""

@@ -129,7 +129,7 @@ def _adopt_versions(store: Store) -> None:
     if formats or now.cutting != then.cutting:
         rows = {name: value for name, value in now.rows().items() if name in ("reading", "cutting")}
         if count := library.adopt(rows, reread=formats if now.cutting == then.cutting else None):
-            log.warning("This version reads or cuts %s files differently; they are read again.", f"{count:,}")
+            log.warning("This version may read or cut %s files differently; they are read again.", f"{count:,}")
     if now.embeds_otherwise(then):
         if library.count_chunks():
             log.warning("This version embeds differently; all passages are embedded again.")

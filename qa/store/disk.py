@@ -44,4 +44,4 @@ def damaged(path: Path, what: str) -> StoreDamaged:
 def _may_write(path: Path) -> bool:
     """Whether permissions let this process write there; a damaged header, too, reads as `readonly`."""
     effective = os.access in os.supports_effective_ids
-    return all(os.access(one, os.W_OK, effective_ids=effective) for one in (path, path.parent))
+    return all(os.access(place, os.W_OK, effective_ids=effective) for place in (path, path.parent))

@@ -20,7 +20,7 @@ STORE_NAMES = frozenset((*LIBRARY_NAMES, *VECTOR_NAMES, *PERSONAL, "writer.lock"
 
 def foreign_names(path: Path) -> list[str]:
     """What is in this folder but belongs to no store."""
-    return sorted(one.name for one in path.iterdir() if one.name not in STORE_NAMES)
+    return sorted(entry.name for entry in path.iterdir() if entry.name not in STORE_NAMES)
 
 
 def raise_unless_store(path: Path, docs: Path) -> None:

@@ -164,12 +164,12 @@ def holdings(path: Path) -> Holdings | None:
                 library.close()
         except StoreError:  # damaged, or of another version
             documents = None
-        files = [one for one in place.rglob("*") if one.is_file() and not one.is_symlink()]
+        files = [file for file in place.rglob("*") if file.is_file() and not file.is_symlink()]
         return Holdings(
             documents=documents,
-            uploads=sum(1 for one in files if one.parent == place / "uploads"),
-            conversations=sum(1 for one in (place / "conversations").glob("*/*.json")),
-            bytes=sum(one.stat().st_size for one in files),
+            uploads=sum(1 for file in files if file.parent == place / "uploads"),
+            conversations=sum(1 for _ in (place / "conversations").glob("*/*.json")),
+            bytes=sum(file.stat().st_size for file in files),
         )
 
 
@@ -183,8 +183,8 @@ def forget_store(path: Path) -> bool:
             return False
         try:
             Vectors(place / "vectors").destroy()  # waits for who reads them
-            for one in sorted(place.iterdir(), key=lambda one: one.name == LIBRARY):
-                shutil.rmtree(one) if one.is_dir() and not one.is_symlink() else one.unlink()
+            for entry in sorted(place.iterdir(), key=lambda entry: entry.name == LIBRARY):
+                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
             place.rmdir()
             if path.is_symlink():
                 path.unlink()
