@@ -72,8 +72,8 @@ class Search:
 
     def _loaded(self, fused: Ranking, rankings: Mapping[str, Ranking], documents: Sequence[str] | None) -> list[Hit]:
         """The fused ranking's passages, with the scores of all stages."""
-        scores = {chunk: {"fused": round(score, 6)} for chunk, score in fused}
-        for stage, ranking in rankings.items():
+        scores: dict[str, dict[str, float]] = {chunk: {} for chunk, _ in fused}
+        for stage, ranking in (*rankings.items(), ("fused", fused)):
             for chunk, score in ranking:
                 if chunk in scores:
                     scores[chunk][stage] = round(score, 6)

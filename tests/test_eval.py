@@ -81,7 +81,7 @@ def quote(document: str, start: int, end: int, **changes: Any) -> Quote:
 
 
 def answered(question: str, quotes: Sequence[Quote], confidence: float = 0.9) -> Answered:
-    hits = tuple(Hit(document=name, start=0, end=len(text), part=0, scores={}) for name, text in DOCS.items())
+    hits = tuple(TraceHit(document=name, start=0, end=len(text), part=0, scores={}) for name, text in DOCS.items())
     trace = Trace(
         question=question, history=(), documents=None, hits=hits, threshold=0.5, verdicts=(), versions={}, models={},
         store="s", timings_ms={"search": 1.0}, skipped=(),

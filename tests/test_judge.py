@@ -38,7 +38,7 @@ def trace(*found: tuple[str, str]) -> Trace:
     hits = [quote(text, document) for text, document in found]
     return Trace(
         question="q", history=(), documents=None, threshold=0.5, verdicts=(), versions={}, models={}, store="s",
-        hits=tuple(Hit(document=h.document, start=h.start, end=h.end, part=0, scores={}) for h in hits),
+        hits=tuple(TraceHit(document=h.document, start=h.start, end=h.end, part=0, scores={}) for h in hits),
         timings_ms={}, skipped=(),
     )  # fmt: skip
 

@@ -30,7 +30,7 @@ def test_fields_are_those_of_the_contract() -> None:
     assert set(Answered.model_fields) == {*BOTH, "short_answer", "quotes", "conflicts", "not_covered"}
     assert set(Refused.model_fields) == {*BOTH, "reason", "nearest"}
     assert set(typing.get_args(Refused.model_fields["reason"].annotation)) == set(REASONS)
-    assert {"document", "start", "end", "scores"} <= set(Hit.model_fields)
+    assert {"document", "start", "end", "scores"} <= set(TraceHit.model_fields)
 
 
 def test_types_are_frozen_and_closed(seeds: qa.Assistant) -> None:

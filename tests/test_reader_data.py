@@ -18,6 +18,7 @@ from eval.training.pairs import REPEATS, Corpus, Pair, cut, find_spans, is_dev, 
 from qa.chunks import split_document, split_sentences
 from qa.documents import list_files, read_document
 from qa.embed import MODEL, TITLE_TOKENS, open_tokenizer, token_ends
+from qa.errors import QAError
 from qa.reader.encode import HEADER, PASSAGE, QUESTION_TOKENS, WINDOW_TOKENS, Encoder, best_span, characters, token_span
 from qa.words import numbers, words, years
 from tests.training_data import TOWNS, pair_rows, passage_of, write_lines, write_pairs
@@ -350,6 +351,11 @@ def test_inputs_keep_their_limits(encoder: Encoder, question: str, title: str, d
     assert coded.segments.count(HEADER) <= TITLE_TOKENS + 12
     assert coded.first <= QUESTION_TOKENS + 3 + TITLE_TOKENS + 12
     assert token_span(coded, len(text), len(text)) is None
+
+
+def test_data_without_a_kind_of_pairs_are_refused_by_name() -> None:
+    with pytest.raises(QAError, match="of the kind unanswerable"):
+        pool_of(Corpus({}, (), {"answer": []}, {}, {}, {}), "unanswerable")
 
 
 def test_what_search_found_joins_the_blocks(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from eval.training.data import Example
 from eval.training.network import group_loss, load_reader, loss_of, run
 from eval.training.own import OwnQuestion, OwnWords, Paper, Window, dev_groups
 from eval.training.packaged import packaged_weights
+from eval.training.place import verify
 from qa.embed import MODEL, open_tokenizer
 from qa.reader.encode import Encoder
 
@@ -118,11 +119,12 @@ def test_the_graph_has_the_outputs_asked_for(folder: Path, tmp_path: Path, outpu
         for vector in (one for one in reader.parameters() if one.ndim == 1):
             vector += 0.1 * torch.rand_like(vector)  # the exporter keeps equal vectors once; trained ones differ
     sample = (torch.tensor([[0, 11, 12, 2, 2, 13, 2, 14, 15, 2]]), torch.tensor([[0, 0, 0, 0, 0, 1, 1, 2, 2, 1]]))
-    apart = export.export(reader, TOKENIZER, tmp_path, samples=[sample], fp32=False, name="tiny", outputs=outputs)
-    assert apart < 0.2
-    session = ort.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    model = tmp_path / "model"
+    export.export(reader, TOKENIZER, model, samples=[sample], name="tiny", outputs=outputs)
+    assert verify(model) < 0.2
+    session = ort.InferenceSession(str(model / "model.onnx"), providers=["CPUExecutionProvider"])
     assert tuple(one.name for one in session.get_outputs()) == outputs
-    weights = packaged_weights(tmp_path)
+    weights = packaged_weights(model)
     assert ("denies.weight" in weights) == ("denies" in outputs)
     if "denies" in outputs:
         assert torch.allclose(weights["denies.weight"], reader.denies.weight.data, atol=1e-3)

@@ -17,6 +17,7 @@ from random import Random
 from eval.training import chat, forms, planted, synonyms
 from eval.training import made_tables as tables
 from eval.training.pairs import CharSpan, Corpus, Pair, TrainingPassage, word_before
+from qa.errors import QAError
 from qa.text import shorten
 from qa.words import content_words, fold, names, words, years
 
@@ -138,8 +139,11 @@ def make(
 
 
 def pool_of(corpus: Corpus, kind: str) -> list[Pair]:
-    """The pairs that examples of this kind are made from."""
-    return corpus.pairs[kind if kind in ("unanswerable", "hardneg", "found", "mined") else "answer"]
+    """The pairs that examples of this kind are made from; raises QAError when there are none."""
+    source = kind if kind in ("unanswerable", "hardneg", "found", "mined") else "answer"
+    if not corpus.pairs.get(source):
+        raise QAError(f"no pair of the training data is of the kind {source}; add some, about held-out titles too.")
+    return corpus.pairs[source]
 
 
 def _negative(question: str, text: str) -> Example:

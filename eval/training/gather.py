@@ -33,7 +33,7 @@ ALL = 500  # hits: more than a document has passages
 NEAR = 24  # of the passages that answer nothing are kept, the best by the search
 AWAY_DOCUMENTS, AWAY = 4, 3  # a question is put to so many other documents; the best passages of so many are kept
 CHOSEN = ("valley-news", "scout-district")  # collections that weights and thresholds are chosen on
-Gold = dict[str, Any]
+GoldRow = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class GatheredQuestion:
     """A question and where it may be searched for: `documents` are paths, each gold's `document` too."""
 
     id: str
@@ -55,10 +55,10 @@ class Question:
     kind: str
     answerable: bool
     documents: tuple[str, ...]
-    gold: tuple[Gold, ...]
+    gold: tuple[GoldRow, ...]
 
 
-def read_own(source: Path) -> tuple[list[Source], list[Question]]:
+def read_own(source: Path) -> tuple[list[Source], list[GatheredQuestion]]:
     """The documents that stand alone, their questions, and the turns of the talks about them by what they mean."""
     paths, documents, asked = {}, [], []
     for number, row in enumerate(read_lines(source / "ownwords-documents.jsonl.gz")):
@@ -67,7 +67,7 @@ def read_own(source: Path) -> tuple[list[Source], list[Question]]:
     for row in read_lines(source / "ownwords-questions.jsonl.gz"):
         path = paths[row["document"]]
         gold = tuple(place | {"document": path} for place in row["gold"])
-        asked.append(Question(row["id"], row["question"], row["kind"], row["answerable"], (path,), gold))
+        asked.append(GatheredQuestion(row["id"], row["question"], row["kind"], row["answerable"], (path,), gold))
     talks = source / "talks.jsonl.gz"
     for row in read_lines(talks) if talks.exists() else ():
         path = paths[row["document"]]
@@ -75,11 +75,11 @@ def read_own(source: Path) -> tuple[list[Source], list[Question]]:
             gold = ({"document": path, "quote": turn["quote"], "answer": turn["answer"]},) if turn["answerable"] else ()
             if turn.get("meant"):
                 key = f"{row['id']}-{number}"
-                asked.append(Question(key, turn["meant"], "talk", turn["answerable"], (path,), gold))
+                asked.append(GatheredQuestion(key, turn["meant"], "talk", turn["answerable"], (path,), gold))
     return documents, asked
 
 
-def read_collections(source: Path) -> tuple[list[Source], list[Question]]:
+def read_collections(source: Path) -> tuple[list[Source], list[GatheredQuestion]]:
     """The folders of documents that resemble each other; those of CHOSEN are held out."""
     documents, asked = [], []
     for lines in sorted(source.glob("*/questions.jsonl")):
@@ -93,7 +93,7 @@ def read_collections(source: Path) -> tuple[list[Source], list[Question]]:
         for row in read_lines(lines):
             gold = tuple(place | {"document": paths[place["document"]]} for place in row["gold"])
             places = tuple(paths.values())
-            asked.append(Question(row["id"], row["question"], row["kind"], row["answerable"], places, gold))
+            asked.append(GatheredQuestion(row["id"], row["question"], row["kind"], row["answerable"], places, gold))
     return documents, asked
 
 
@@ -110,7 +110,7 @@ def find(text: str, part: str, hint: int = -1, low: int = 0, high: int | None = 
     return (places[at], places[at + len(wanted) - 1] + 1) if at >= 0 else None
 
 
-def locate(text: str, gold: Gold) -> tuple[tuple[int, int], tuple[int, int]] | None:
+def locate(text: str, gold: GoldRow) -> tuple[tuple[int, int], tuple[int, int]] | None:
     """The intervals of the quote and of the answer inside it; the answer is the whole quote where it stands nowhere."""
     quote = find(text, gold["quote"], gold.get("start", -1))
     if quote is None:
@@ -172,7 +172,7 @@ class Searched:
             best.setdefault(place[0], place)
         return list(best.values())
 
-    def line(self, question: Question, others: Sequence[str]) -> dict[str, Any]:
+    def line(self, question: GatheredQuestion, others: Sequence[str]) -> dict[str, Any]:
         """What the question teaches; no passage of `near` touches anything that answers."""
         right: list[Right] = []
         touched = set()
@@ -238,7 +238,7 @@ def gather(
     return len(questions), lost
 
 
-def _others(question: Question, alike: Sequence[str]) -> list[str]:
+def _others(question: GatheredQuestion, alike: Sequence[str]) -> list[str]:
     """Some other documents of the group that a question about a single document is put to; drawn by its id."""
     if len(question.documents) > 1:
         return []
