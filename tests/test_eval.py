@@ -21,7 +21,7 @@ from eval.exams.run import Exam, load_exam, make_record, run_exam
 from eval.load import speed
 from qa.config import PACKAGED_SEEDS
 from qa.errors import QAError
-from qa.schema import Answered, Quote, Refused, Trace, Turn
+from qa.schema import Answered, Quote, Refused, Trace, TraceHit, Turn
 from qa.text import text_sha256
 from tests.conftest import ROOT
 

@@ -11,7 +11,7 @@ from eval.exams import answerers, record, report
 from eval.exams.cases import CaseError, load_cases, read_texts
 from eval.exams.judge import Judgement, judge
 from eval.exams.run import Exam, load_exam, make_record, run_exam
-from qa.schema import Answered, Place, Quote, Refused, Trace, Turn
+from qa.schema import Answered, Place, Quote, Refused, Trace, TraceHit, Turn
 from qa.text import text_sha256
 
 FIRST, SECOND, OTHER = "The gate opens at nine.", "The gate closes at five.", "Dogs stay outside."

@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 import qa
-from qa.schema import Answer, Answered, Quote, Refused, Trace
+from qa.schema import Answer, Answered, Quote, Refused, Trace, TraceHit
 
 QUOTE = ("text document title date page locator heading start end document_sha256 score before after also_at").split()
 TRACE = "hits threshold verdicts versions models store timings_ms skipped question history documents".split()
