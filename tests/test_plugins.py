@@ -54,7 +54,8 @@ class Letters:
         return np.array([[text.lower().count(letter) for letter in "abcdefghijklmnopqrstuvwxyz"] for text in texts])
 
     def embed_question(self, question: str) -> np.ndarray:
-        return self.embed([question])[0]
+        vector: np.ndarray = self.embed([question])[0]
+        return vector
 
 
 @pytest.fixture
