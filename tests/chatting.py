@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from llama_index.core.postprocessor.types import BaseNodePostprocessor
-from llama_index.core.schema import NodeWithScore, QueryBundle
 
 from qa.assistant import Assistant
 from qa.config import Config
-from qa.words import content_words
+from tests.readers import WordReader
 from ui.server import bind, create
 
 STOVE = "Keep the door of the stove closed. "
@@ -29,29 +27,6 @@ FILES = {
     ),
     "notes.odt": "not read",
 }  # fmt: skip
-
-
-class WordReader(BaseNodePostprocessor):
-    """Finds the sentence that holds all content words of the question, by word and not by chance."""
-
-    def _postprocess_nodes(
-        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
-    ) -> list[NodeWithScore]:
-        asked = set(content_words(query_bundle.query_str if query_bundle else ""))
-        read = []
-        for hit in nodes:
-            node: Any = hit.node
-            text, first = node.get_content(), node.start_char_idx
-            spans = [(start, end) for start, end, kind in node.metadata["sentences"] if kind not in ("heading", "rule")]
-            shares = [
-                len(asked & set(content_words(text[s - first : e - first]))) / max(1, len(asked)) for s, e in spans
-            ]
-            best = max(range(len(spans)), key=lambda n: shares[n], default=None)
-            if best is not None:
-                node.metadata["span"] = list(spans[best])
-                node.metadata["scores"]["reader"] = shares[best]
-                read.append(NodeWithScore(node=node, score=0.999 if shares[best] > 0.99 else 0.001))
-        return sorted(read, key=lambda hit: -(hit.score or 0.0))
 
 
 def write_folder(folder: Path, files: dict[str, str] = FILES) -> Path:

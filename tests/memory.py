@@ -87,7 +87,6 @@ class MemoryTexts:
                     date=about.date,
                     pages=about.pages,
                     sha256=about.sha256,
-                    heading=self.heading(content, chunk.start),
                     bytes=size,
                     chunks=len(held.chunks),
                     encoding=about.encoding,

@@ -14,8 +14,6 @@ import chromadb
 import numpy as np
 import nupunkt
 from chromadb.config import Settings
-from llama_index.core.postprocessor.types import BaseNodePostprocessor
-from llama_index.core.schema import NodeWithScore, QueryBundle
 
 import qa.assistant  # noqa: F401  # for the fork server
 from qa import embed
@@ -24,6 +22,7 @@ from qa.indexing import Changes, sync
 from qa.store.limits import Limits
 from qa.store.local import Library
 from qa.store.place import Store
+from qa.store.versions import packaged_identity
 from tests.invariants import chunk_laws
 from tests.reading import file_text
 
@@ -42,7 +41,12 @@ embed.file_sha256(embed.MODEL / "model.onnx")
 
 
 class TextEmbedder:
-    """An embedder whose vectors tell the text: the same text the same vector, other texts nearly orthogonal ones."""
+    """An embedder whose vectors tell the text: the same text the same vector, other texts nearly orthogonal ones.
+
+    It passes for the packaged one, so that it can be used with any store.
+    """
+
+    identity = packaged_identity()
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -50,6 +54,9 @@ class TextEmbedder:
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         self.texts += texts
         return np.array([self.vector(text) for text in texts], np.float32).reshape(len(texts), embed.DIMENSIONS)
+
+    def embed_question(self, question: str) -> np.ndarray:
+        return self.embed([question])[0]
 
     @staticmethod
     def vector(text: str) -> np.ndarray:
@@ -125,21 +132,6 @@ def forks() -> Any:
     tests = [f"tests.{name}" for name in ("stores", "test_kill", "test_vectors", "test_indexing")]
     context.set_forkserver_preload(["pytest", *tests])
     return context
-
-
-class Trusting(BaseNodePostprocessor):
-    """A reader that is sure of whatever is near: the more quotes, the more can be wrong."""
-
-    def _postprocess_nodes(
-        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
-    ) -> list[NodeWithScore]:
-        read = []
-        for hit in nodes:
-            spans = [[a, b] for a, b, kind in hit.node.metadata["sentences"] if kind not in ("heading", "rule")]
-            if spans:
-                hit.node.metadata["span"] = spans[0]
-                read.append(NodeWithScore(node=hit.node, score=1 - 1e-9))
-        return read
 
 
 _ONE_AT_A_TIME = threading.Lock()  # `start` asks after all children, and a status can be read only once

@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,19 @@ import pytest
 from llama_index.core.base.response.schema import Response
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle
-from pydantic import Field
 
-from qa.assistant import MAX_NAMES, Assistant
+from qa.assistant import Assistant
 from qa.config import Config
-from qa.decide import Calibration
 from qa.documents import File, read_document
 from qa.errors import FolderError, QuestionError, ReplayError, StoreBusy
 from qa.formats import READERS, read_plain
+from qa.llamaindex import PostprocessorReader
+from qa.pipeline import MAX_NAMES
 from qa.schema import Answered, Document, Refused, Stage, Turn
+from qa.stages import Passage, Reading
 from tests import invariants
 from tests.conftest import SEEDS, Opener
+from tests.readers import NEUTRAL, PluggedReader
 
 COVERED = "How many people came home in 2024?"
 POOL = "The pool opens at nine in the morning. The pool is closed on Mondays.\n"
@@ -117,25 +120,22 @@ def test_an_earlier_answer_is_never_a_source(seeds: Assistant) -> None:
     assert "Roe" not in answer.model_dump_json(exclude={"trace", "question", "asked"})
 
 
-class Words(BaseNodePostprocessor):
+class Words(PluggedReader):
     """Finds the words that it was given, each in the passage that holds it, with the score that stands beside it."""
 
-    words: dict[str, float]
-    headings: list[str | None] = Field(default_factory=list)
+    def __init__(self, words: dict[str, float]) -> None:
+        super().__init__(NEUTRAL)
+        self.words, self.headings = words, list[str | None]()
 
-    def _postprocess_nodes(
-        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
-    ) -> list[NodeWithScore]:
-        read = []
-        for hit in nodes:
-            node: Any = hit.node
-            self.headings.append(node.metadata["heading"])
+    def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
+        readings = []
+        for passage in passages:
+            self.headings.append(passage.heading)
             for word, score in self.words.items():
-                if word.split()[0] in str(query_bundle) and word.split()[-1] in node.text:
-                    start = node.start_char_idx + node.text.index(word.split()[-1])
-                    node.metadata["span"] = [start, start + len(word.split()[-1])]
-                    read.append(NodeWithScore(node=node, score=score))
-        return sorted(read, key=lambda hit: -(hit.score or 0.0))
+                if word.split()[0] in question and word.split()[-1] in passage.text:
+                    start = passage.start + passage.text.index(word.split()[-1])
+                    readings.append(Reading(passage, (start, start + len(word.split()[-1])), score))
+        return readings
 
 
 TWO = "# Prices\n\n## Sauna\n\nThe sauna costs twelve euros.\n\n## Pool\n\nThe pool costs six euros.\n"
@@ -143,7 +143,6 @@ TWO = "# Prices\n\n## Sauna\n\nThe sauna costs twelve euros.\n\n## Pool\n\nThe p
 
 def test_each_part_has_its_own_probability_and_answer(open_folder: Opener) -> None:
     assistant = open_folder({"prices.md": TWO})
-    assistant.calibration = Calibration(1.0, 0.0)
     question = "What does the sauna cost and what does the pool cost?"
     assistant.reader = Words(words={"sauna twelve": 0.99, "pool six": 0.95})
     both = assistant.ask(question)
@@ -162,7 +161,6 @@ def test_each_part_has_its_own_probability_and_answer(open_folder: Opener) -> No
 
 def test_a_sentence_for_two_parts_is_as_sure_as_the_less_sure_part(open_folder: Opener) -> None:
     assistant = open_folder({"prices.txt": "The sauna costs twelve euros and the pool costs six euros."})
-    assistant.calibration = Calibration(1.0, 0.0)
     assistant.reader = Words(words={"sauna twelve": 0.99, "pool six": 0.95})
     answer = assistant.ask("What does the sauna cost and what does the pool cost?")
     assert isinstance(answer, Answered)
@@ -219,7 +217,7 @@ def test_a_foreign_reader_fits_in(open_folder: Opener) -> None:
             return [NodeWithScore(node=hit.node, score=1 - 1e-9) for hit in nodes]
 
     assistant = open_folder({"pool.txt": POOL})
-    assistant.reader = Lengths()
+    assistant.reader = PostprocessorReader(Lengths(), identity="lengths", calibration=NEUTRAL, threshold=0.5)
     answer = assistant.ask("When does the pool open?")
     assert isinstance(answer, Answered)
     invariants.every_promise(answer, assistant.store.docs)

@@ -21,7 +21,8 @@ from qa.store.backup import back_up
 from qa.store.local import Library
 from qa.store.place import Store, forget_store
 from tests.invariants import every_promise
-from tests.stores import Child, Folder, TextEmbedder, Trusting, equals_folder, fill, published_is_complete, run
+from tests.readers import Trusting
+from tests.stores import Child, Folder, TextEmbedder, equals_folder, fill, published_is_complete, run
 from tests.test_faults import one_line
 from tests.test_indexing import index_slowly
 from ui.conversations import Conversations, owner_of
@@ -33,8 +34,9 @@ ADA = owner_of("user", "ada")
 @pytest.fixture
 def assistant(tmp_path: Path) -> Iterator[Assistant]:
     docs = fill(tmp_path / "docs", {"a.txt": A, "sub/b.md": "A ferry crossed the river.\n"})
-    opened = Assistant(Store(tmp_path / "store", docs), Config(data_dir=tmp_path, threads=1), Trusting())
-    opened.embedder = TextEmbedder()  # type: ignore[assignment]
+    opened = Assistant(
+        Store(tmp_path / "store", docs), Config(data_dir=tmp_path, threads=1), Trusting(), embedder=TextEmbedder()
+    )
     opened.refresh()
     opened.add_upload("garden.txt", b"The greenhouse was built by Ada.\n", owner=ADA)
     yield opened
@@ -60,7 +62,7 @@ def test_a_backup_is_a_store_with_all_that_a_person_made(assistant: Assistant, t
     report = check_store(tmp_path / "backup", assistant.store.docs, assistant.config, embedder=embedder)  # type: ignore[arg-type]
     assert report.repaired == ()
     with closing(Store(tmp_path / "backup", assistant.store.docs)) as restored:
-        other = Assistant(restored, assistant.config, Trusting())
+        other = Assistant(restored, assistant.config, Trusting(), embedder=assistant.embedder)
         with pytest.raises(DocumentError, match="somebody else"):
             other.delete_upload("uploads/garden.txt", owner="bob")  # who uploaded what is kept too
     assert forget_store(tmp_path / "backup"), "it holds nothing but a store"
@@ -221,8 +223,7 @@ def test_damage_is_not_kept_as_a_backup(assistant: Assistant, tmp_path: Path) ->
 def test_a_backup_answers(assistant: Assistant, tmp_path: Path) -> None:
     back_up(assistant.store.path, tmp_path / "backup")
     with closing(Store(tmp_path / "backup", assistant.store.docs)) as restored:
-        other = Assistant(restored, assistant.config, Trusting())
-        other.embedder = assistant.embedder
+        other = Assistant(restored, assistant.config, Trusting(), embedder=assistant.embedder)
         answer = other.ask("Who built the greenhouse?")
         every_promise(answer, assistant.store.docs, restored.uploads)
         assert any(hit.document == "uploads/garden.txt" for hit in answer.trace.hits)

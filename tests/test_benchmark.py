@@ -2,15 +2,13 @@
 
 import gzip
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from llama_index.core.base.embeddings.base import BaseEmbedding
-from llama_index.core.postprocessor.types import BaseNodePostprocessor
-from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
-from pydantic import Field
 
 from eval.__main__ import main
 from eval.benchmarks import benchmark, outcomes
@@ -20,8 +18,10 @@ from eval.benchmarks.questions import Question, Reach
 from eval.load import plain
 from qa.config import Config
 from qa.errors import QAError
-from qa.schema import Verdict
+from qa.schema import PartVerdict
+from qa.stages import Passage, Reading
 from tests.answers import answered, quote, refused, trace
+from tests.readers import PluggedReader, made_passage
 
 PASSAGES = [
     {"id": "p1", "title": "Apple_trees", "text": "Apples ripen in autumn. Pears ripen in late summer."},
@@ -60,7 +60,7 @@ def load(source: Path, docs: Path, **options: Any) -> list[Question]:
 
 def test_confidence_is_that_of_the_least_sure_part_that_would_be_answered() -> None:
     question = Question("q", "When and where?", True, None, (), (), 1)
-    parts = tuple(Verdict(part="", covered=True, probability=p, why="") for p in (0.9, 0.6, 0.1))
+    parts = tuple(PartVerdict(part="", covered=True, probability=p, why="") for p in (0.9, 0.6, 0.1))
     answer = answered(trace=trace(verdicts=parts), quotes=(quote(score=0.9), quote(score=0.6)))
     assert outcomes.outcome(question, answer, 0.5).confidence == 0.6
     assert outcomes.outcome(question, answer, 0.7).confidence == 0.9
@@ -68,25 +68,22 @@ def test_confidence_is_that_of_the_least_sure_part_that_would_be_answered() -> N
     assert outcomes.outcome(question, refused(), 0.5).confidence == 0.0  # nothing was quoted
 
 
-class Preferring(BaseNodePostprocessor):
+class Preferring(PluggedReader):
     """Prefers the passages of this text, and notes how many it was given."""
 
-    text: str
-    seen: list[int] = Field(default_factory=list)
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text, self.seen = text, list[int]()
 
-    def _postprocess_nodes(
-        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
-    ) -> list[NodeWithScore]:
-        self.seen.append(len(nodes))
-        scored = [NodeWithScore(node=one.node, score=float(one.node.get_content() == self.text)) for one in nodes]
-        return sorted(scored, key=lambda one: -(one.score or 0.0))
+    def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
+        self.seen.append(len(passages))
+        return [Reading(passage, None, float(passage.text == self.text)) for passage in passages]
 
 
 def test_in_a_cascade_the_second_reads_what_the_first_finds_best() -> None:
     first, second = Preferring(text="c"), Preferring(text="c")
-    nodes = [NodeWithScore(node=TextNode(text=one)) for one in "abcd"]
-    read = Cascade(first, second, keep=2).postprocess_nodes(nodes, QueryBundle("?"))
-    assert [(one.node.get_content(), one.score) for one in read] == [("c", 1.0), ("a", 0.0)]
+    readings = Cascade(first, second, keep=2).read("?", [made_passage(text) for text in "abcd"])
+    assert [(reading.passage.text, reading.score) for reading in readings] == [("c", 1.0), ("a", 0.0)]
     assert (first.seen, second.seen) == ([4], [2])
 
 

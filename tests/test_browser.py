@@ -7,22 +7,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import pytest
-from llama_index.core.schema import NodeWithScore, QueryBundle
 from playwright.sync_api import BrowserContext, Locator, Page, Playwright, expect, sync_playwright
-from pydantic import Field
 
 from qa.assistant import Assistant
 from qa.config import Config
-from tests.chatting import STOVE, WordReader, chat_server, write_folder
+from qa.stages import Passage, Reading
+from tests.chatting import STOVE, chat_server, write_folder
 from tests.conftest import ROOT, SEEDS
 from tests.payloads import PAYLOADS
+from tests.readers import WordReader
 
 expect.set_options(timeout=30_000)  # of every state that is waited for: a busy machine is slow
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
@@ -290,21 +290,19 @@ def test_the_folder_is_looked_at_again(page: Page, served: tuple[str, Assistant]
 class SlowReader(WordReader):
     """Reads what it is asked about the lifeguard only when it is told to `go`."""
 
-    go: Any = Field(default_factory=threading.Event)
-    reading: Any = Field(default_factory=threading.Event)
-    done: Any = Field(default_factory=threading.Event)
+    def __init__(self) -> None:
+        super().__init__()
+        self.go, self.reading, self.done = threading.Event(), threading.Event(), threading.Event()
 
-    def _postprocess_nodes(
-        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
-    ) -> list[NodeWithScore]:
-        slow = query_bundle is not None and "lifeguard" in query_bundle.query_str
+    def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
+        slow = "lifeguard" in question
         if slow:
             self.reading.set()
             self.go.wait(30)
-        read = super()._postprocess_nodes(nodes, query_bundle)
+        readings = super().read(question, passages)
         if slow:
             self.done.set()
-        return read
+        return readings
 
 
 def test_one_question_holds_up_no_other(

@@ -9,7 +9,7 @@ import pytest
 from eval.benchmarks.outcomes import BenchmarkOutcome
 from eval.benchmarks.questions import Question
 from eval.training.calibrate import balanced, calibrated, cautious, steady_threshold, threshold_of, write
-from qa.decide import Calibration
+from qa.reader.base import Calibration
 from qa.reader.packaged import FILES, MODEL, load_calibration
 
 GOLD = (("a", 0, 10),)

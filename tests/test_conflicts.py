@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from qa.conflicts import Span, date_of, disagree, find_conflicts, is_later, later_first, renumbered
+from qa.conflicts import AnswerSpan, date_of, disagree, find_conflicts, is_later, later_first, renumbered
 from qa.schema import Answered, Quote
 from qa.wording import answer_text
 from tests import files
@@ -77,15 +77,15 @@ def test_a_number_in_the_question_may_be_contradicted() -> None:
 def test_answers_that_differ_are_a_conflict(
     pair: tuple[str, str], spans: tuple[str, str | None], conflict: bool
 ) -> None:
-    quotes, answers = [quote(text) for text in pair], [Span(0, text) if text else None for text in spans]
+    quotes, answers = [quote(text) for text in pair], [AnswerSpan(0, text) if text else None for text in spans]
     assert (find_conflicts("?", quotes, answers) == ((1, 2),)) is conflict
 
 
 def test_answers_to_different_parts_are_no_conflict() -> None:
     quotes = [quote("The sauna costs 12 euros."), quote("At the pool everybody pays 6 euros.")]
-    spans = [Span(0, "12 euros"), Span(1, "6 euros")]
+    spans = [AnswerSpan(0, "12 euros"), AnswerSpan(1, "6 euros")]
     assert find_conflicts("What does the sauna cost and what does the pool cost?", quotes, spans) == ()
-    assert find_conflicts("What does it cost?", quotes, [spans[0], Span(0, "6 euros")]) == ()
+    assert find_conflicts("What does it cost?", quotes, [spans[0], AnswerSpan(0, "6 euros")]) == ()
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_answers_to_different_parts_are_no_conflict() -> None:
 def test_statements_about_what_is_asked(
     question: str, pair: tuple[str, str], spans: tuple[str, str], conflict: bool
 ) -> None:
-    found = find_conflicts(question, [quote(text) for text in pair], [Span(0, text) for text in spans])
+    found = find_conflicts(question, [quote(text) for text in pair], [AnswerSpan(0, text) for text in spans])
     assert (found == ((1, 2),)) is conflict
 
 
@@ -140,7 +140,7 @@ def test_rows_disagree_in_the_cell_that_is_asked_for(
     rows: tuple[str, str], headers: tuple[str, str], answers: tuple[str | None, str | None], conflict: bool
 ) -> None:
     quotes = [quote(row, before=header) for row, header in zip(rows, headers, strict=True)]
-    spans = [Span(0, answer) if answer else None for answer in answers]
+    spans = [AnswerSpan(0, answer) if answer else None for answer in answers]
     assert (find_conflicts("What does it cost?", quotes, spans) == ((1, 2),)) is conflict
 
 
@@ -149,7 +149,7 @@ def test_a_question_for_a_year_is_answered_by_that_year_alone() -> None:
         quote("The Sparrow costs 2790 EUR.", date="2024-01-01"),
         quote("The Sparrow costs 2890 EUR.", date="2025"),
     ]
-    spans = [Span(0, "2790 EUR"), Span(0, "2890 EUR")]
+    spans = [AnswerSpan(0, "2790 EUR"), AnswerSpan(0, "2890 EUR")]
     assert find_conflicts("What does the Sparrow cost?", quotes, spans) == ((1, 2),)
     assert find_conflicts("What did the Sparrow cost in 2024?", quotes, spans) == ()
 

@@ -19,7 +19,8 @@ from qa.errors import StoreError
 from qa.store.integrity import document_seal
 from qa.store.place import Store
 from tests.invariants import every_promise, quotes_of
-from tests.stores import TextEmbedder, Trusting, equals_folder, fill, run
+from tests.readers import Trusting
+from tests.stores import TextEmbedder, equals_folder, fill, run
 
 TABLE = "# Fees\n\n| who | fee |\n|---|---|\n| adults | 12 euros |\n| children | 4 euros |\n\n- Dogs stay outside.\n"
 FILES = {
@@ -67,9 +68,8 @@ def said_by(place: Path, docs: Path) -> str:
     """What asking says: "right", or the line of the error. Fails where anything is quoted that is not so."""
     try:
         with closing(Store(place, docs)) as store:
-            assistant = Assistant(store, Config(data_dir=place, threads=1), Trusting())
-            embedder: Any = TextEmbedder()
-            assistant.embedder = embedder
+            config = Config(data_dir=place, threads=1)
+            assistant = Assistant(store, config, Trusting(), embedder=TextEmbedder())
             for question in QUESTIONS:
                 answer = assistant.ask(question)
                 every_promise(answer, docs)

@@ -1,20 +1,32 @@
 """Deciding is arithmetic: shown here by hand."""
 
 import math
+from collections.abc import Sequence
 
 import pytest
-from llama_index.core.schema import NodeWithScore, TextNode
 
-from qa.decide import LEVELS, Calibration, decide, level
+import qa.decide
+from qa.decide import LEVELS, Decision, level
 from qa.embed import PackagedEmbedding
+from qa.reader.base import Calibration
+from qa.stages import Hit, Reading
+from tests.readers import NEUTRAL, PluggedReader, made_passage
 
-NEUTRAL = Calibration(slope=1.0, intercept=0.0)
+READER = PluggedReader(NEUTRAL)
+
+Read = tuple[Hit, Reading]
 
 
-def hit(score: float, text: str = "The pool opens at nine.", cosine: float = 0.6) -> NodeWithScore:
-    node = TextNode(text=text, start_char_idx=0, end_char_idx=len(text))
-    node.metadata = {"title": "Pool", "scores": {"dense": cosine}}
-    return NodeWithScore(node=node, score=score)
+def hit(score: float, text: str = "The pool opens at nine.", cosine: float = 0.6, title: str = "Pool") -> Read:
+    """A hit and what the reader makes of it."""
+    passage = made_passage(text, title=title)
+    return Hit(passage, {"dense": cosine}), Reading(passage, None, score)
+
+
+def decide(part: str, read: Sequence[Read], threshold: float, **options: int) -> Decision:
+    return qa.decide.decide(
+        part, [hit for hit, _ in read], [reading for _, reading in read], READER, threshold, **options
+    )
 
 
 def test_calibration_is_platt_scaling() -> None:
@@ -30,36 +42,34 @@ def test_below_the_lowest_level_an_answer_is_uncertain() -> None:
 
 
 def test_the_threshold_decides() -> None:
-    at = decide("When does the pool open?", [hit(0.5)], NEUTRAL, 0.5)
-    below = decide("When does the pool open?", [hit(0.499)], NEUTRAL, 0.5)
+    at = decide("When does the pool open?", [hit(0.5)], 0.5)
+    below = decide("When does the pool open?", [hit(0.499)], 0.5)
     assert (at.covered, below.covered) == (True, False)
     assert below.near
     assert not below.chosen
-    assert not decide("When does the pool open?", [], NEUTRAL, 0.0).covered
+    assert not decide("When does the pool open?", [], 0.0).covered
 
 
 def test_a_passage_comes_near_by_meaning_or_by_words() -> None:
-    far = decide("What is the capital of France?", [hit(0.4, cosine=0.1)], NEUTRAL, 0.5)
+    far = decide("What is the capital of France?", [hit(0.4, cosine=0.1)], 0.5)
     assert not far.covered
     assert not far.near
-    assert decide("When does the pool open?", [hit(0.4, cosine=0.1)], NEUTRAL, 0.5).near
-    assert decide("When does the pool open?", [hit(0.4, text="Dogs?", cosine=0.4)], NEUTRAL, 0.5).near
+    assert decide("When does the pool open?", [hit(0.4, cosine=0.1)], 0.5).near
+    assert decide("When does the pool open?", [hit(0.4, text="Dogs?", cosine=0.4)], 0.5).near
 
 
 def test_further_passages_are_quoted_when_they_reach_the_threshold_too() -> None:
-    chosen = decide("pool?", [hit(0.9), hit(0.75), hit(0.49)], NEUTRAL, 0.5).chosen
+    chosen = decide("pool?", [hit(0.9), hit(0.75), hit(0.49)], 0.5).chosen
     assert [round(probability, 2) for _, probability in chosen] == [0.9, 0.75]
-    assert len(decide("pool?", [hit(0.9)] * 5, NEUTRAL, 0.5).chosen) == 3
-    assert len(decide("pool?", [hit(0.9)] * 5, NEUTRAL, 0.5, most=1).chosen) == 1
+    assert len(decide("pool?", [hit(0.9)] * 5, 0.5).chosen) == 3
+    assert len(decide("pool?", [hit(0.9)] * 5, 0.5, max_quotes=1).chosen) == 1
 
 
 def passages_near(question: str, texts: list[str]) -> list[str]:
     """Those of the passages that come near the question, with the packaged embedder's cosine."""
     vectors = PackagedEmbedding(threads=1).embed([question, *texts])
-    hits = [hit(0.1, text, float(vectors[0] @ vector)) for text, vector in zip(texts, vectors[1:], strict=True)]
-    for one in hits:
-        one.node.metadata["title"] = ""
-    return [one.node.get_content() for one in decide(question, hits, NEUTRAL, 0.5).near]
+    hits = [hit(0.1, text, float(vectors[0] @ vector), "") for text, vector in zip(texts, vectors[1:], strict=True)]
+    return [reading.passage.text for reading, _ in decide(question, hits, 0.5).near]
 
 
 POOL = "The pool opens at nine in the morning. It is closed on Mondays."
@@ -91,5 +101,5 @@ def test_a_rare_word_or_a_name_makes_a_passage_near_sooner() -> None:
     asked = "Which day does Ottilie visit?"
     by_name = [hit(0.1, "Ottilie is ill.", cosine=0.15)]
     by_common = [hit(0.1, "This day is fine.", cosine=0.15)]
-    assert decide(asked, by_name, NEUTRAL, 0.5).near
-    assert not decide(asked, by_common, NEUTRAL, 0.5).near
+    assert decide(asked, by_name, 0.5).near
+    assert not decide(asked, by_common, 0.5).near

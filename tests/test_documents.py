@@ -15,7 +15,6 @@ from qa.dates import iso_date, labelled_date
 from qa.documents import (
     IGNORE_FILE,
     LINK_OUT,
-    TITLE_CHARS,
     File,
     list_files,
     read_document,
@@ -244,7 +243,7 @@ def test_yaml_aliases_do_not_multiply(read_text: Any) -> None:
 @given(st.text(max_size=400))
 def test_a_title_is_one_line_of_bounded_length(text: str) -> None:
     short = shorten(text)
-    assert len(short) <= TITLE_CHARS
+    assert len(short) <= text.TITLE_CHARS
     assert "\n" not in short
     assert short == " ".join(text.split()) or (short.endswith("…") and " ".join(text.split()).startswith(short[:-1]))
 

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from qa.config import Config
 from qa.documents import File
 from qa.embed import DIMENSIONS
 from qa.schema import Chunk, Document, Kind, Sentence
-from qa.search import DenseRetriever
+from qa.search import Search
 from qa.store.limits import Limits
 from qa.store.local import Library
 from qa.text import text_sha256
@@ -250,20 +251,21 @@ class Scripted:
         self.asked.append(limit)
         return [(one, 1 - rank / 10**6) for rank, one in enumerate(self.ids[:limit])]
 
-    def embed(self, texts: Any) -> Any:
-        return np.zeros((len(texts), DIMENSIONS), np.float32)
+    def embed_question(self, question: str) -> Any:
+        return np.eye(1, DIMENSIONS, dtype=np.float32)[0]
 
 
 def test_a_filter_far_from_the_question_reads_no_more_passages_than_it_returns(
-    libraries: tuple[Library, Library], monkeypatch: pytest.MonkeyPatch
+    libraries: tuple[Library, Library], monkeypatch: pytest.MonkeyPatch, config: Config
 ) -> None:
     _, large = libraries
-    monkeypatch.setattr("qa.search.EXACT_CHUNKS", 10)
     vectors: Any = Scripted(large.chunk_ids())
-    made = []
-    passage = Library._passage
-    monkeypatch.setattr(Library, "_passage", lambda *args: made.append(args) or passage(*args))
+    loaded: list[str] = []
+    passages = large.passages
+    monkeypatch.setattr(large, "passages", lambda ids, documents: loaded.extend(ids) or passages(ids, documents))
     allowed = [name(number) for number in range(800, LARGE)]
-    hits = DenseRetriever(large, vectors, vectors, limit=30, documents=allowed).retrieve("anything")
-    assert len(hits) == len(made) == 30
+    search = Search(large, vectors, vectors, config, exact_chunks=10)
+    assert len(search.by_meaning("anything", allowed)) == config.dense_hits == 30
+    assert not loaded
     assert vectors.asked == [30, 120, 480, 1920]
+    assert len(search.hits("anything", allowed)) == len(loaded) == config.fused_hits

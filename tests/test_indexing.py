@@ -30,13 +30,13 @@ from qa.store.local import Library
 from qa.store.place import Store
 from qa.store.vectors import Vectors
 from tests.invariants import every_promise, exact_slice, quotes_of, right_place, typed_result
+from tests.readers import Trusting
 from tests.reading import file_text
 from tests.stores import (
     OFTEN,
     Child,
     Folder,
     TextEmbedder,
-    Trusting,
     equals_folder,
     fill,
     published_is_complete,
@@ -901,8 +901,7 @@ def test_one_asks_while_another_indexes(tmp_path: Path) -> None:
     counts, answered, said, rng = set(), 0, ["opened"], random.Random(1)
     config = Config(data_dir=tmp_path, threads=1)
     with closing(Store(place, folder.path)) as store:
-        assistant = Assistant(store, config, Trusting())
-        assistant.embedder = TextEmbedder()  # type: ignore[assignment]
+        assistant = Assistant(store, config, Trusting(), embedder=TextEmbedder())
         with pytest.raises(StoreBusy, match="another process is indexing") as caught:
             run(store)
         assert "\n" not in str(caught.value)

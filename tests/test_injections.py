@@ -1,15 +1,14 @@
 """Promise 7: what stands in a document is data. A planted document that gives orders changes no answer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
-from llama_index.core.schema import NodeWithScore
-from pydantic import PrivateAttr
 
 from qa.assistant import Assistant
 from qa.config import Config
-from qa.reader.packaged import CrossEncoder, Reading
+from qa.reader.packaged import CrossEncoder
 from qa.schema import Answered, Refused
+from qa.stages import Passage, Reading
 from tests.chatting import write_folder
 from tests.injections import ANSWERED, CLEAN, INJECTIONS, REFUSED, Injection
 
@@ -28,14 +27,15 @@ def told(answer: Answered | Refused) -> tuple[object, ...]:
 class Remembering(CrossEncoder):
     """The packaged reader, with its readings kept: it reads each passage by itself, so they do not change."""
 
-    _read: dict[tuple[object, ...], Reading | None] = PrivateAttr(default_factory=dict)
+    def __init__(self, *, threads: int) -> None:
+        super().__init__(threads=threads)
+        self.kept: dict[tuple[str, Passage], list[Reading]] = {}
 
-    def read(self, question: str, hit: NodeWithScore) -> Reading | None:
-        told = [(name, str(hit.node.metadata.get(name))) for name in ("title", "date", "heading", "sentences")]
-        key = (question, hit.node.get_content(), hit.node.node_id, *told)
-        if key not in self._read:
-            self._read[key] = super().read(question, hit)
-        return self._read[key]
+    def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
+        for passage in passages:
+            if (question, passage) not in self.kept:
+                self.kept[question, passage] = super().read(question, [passage])
+        return [reading for passage in passages for reading in self.kept[question, passage]]
 
 
 @pytest.fixture(scope="module")

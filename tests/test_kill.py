@@ -27,7 +27,8 @@ from qa.config import Config
 from qa.indexing import sync
 from qa.store.place import Store
 from tests.invariants import every_promise
-from tests.stores import OFTEN, Child, Folder, TextEmbedder, Trusting, equals_folder, published_is_complete
+from tests.readers import Trusting
+from tests.stores import OFTEN, Child, Folder, TextEmbedder, equals_folder, published_is_complete
 
 CHAINS = 4
 AT_ONCE = 2
@@ -102,8 +103,7 @@ def check(place: Path, docs: Path, to_complete: Path, ask: bool, report: Connect
             if sound:
                 published_is_complete(store)
             if ask and sound:
-                assistant = Assistant(store, config, Trusting())
-                assistant.embedder = embedder
+                assistant = Assistant(store, config, Trusting(), embedder=embedder)
                 for name in sorted(os.listdir(docs))[:2]:
                     every_promise(assistant.ask(f"What happened {(docs / name).read_text()[:80]}?"), docs)
         with closing(Store(to_complete, docs, limits=OFTEN)) as store:

@@ -20,7 +20,8 @@ from qa.errors import StoreBusy
 from qa.schema import Answered, Place, Refused, Turn
 from qa.store.place import Store
 from tests.answers import TEXT, answered, quote, refused
-from tests.stores import TextEmbedder, Trusting, fill
+from tests.readers import Trusting
+from tests.stores import TextEmbedder, fill
 
 OTHER = TEXT.replace("nine", "eight")
 NEVER = "that never stood on disk"
@@ -100,8 +101,8 @@ def test_growth_is_the_last_tenth_over_the_first() -> None:
 def opened(tmp_path: Path) -> Assistant:
     """An assistant with a cheap embedder and reader, which quotes every passage that comes near."""
     config = Config(data_dir=tmp_path, threads=1)
-    assistant = Assistant(Store(tmp_path / "store", tmp_path / "docs"), config, Trusting())
-    assistant.embedder = TextEmbedder()  # type: ignore[assignment]
+    store = Store(tmp_path / "store", tmp_path / "docs")
+    assistant = Assistant(store, config, Trusting(), embedder=TextEmbedder())
     assistant.refresh()
     return assistant
 

@@ -24,8 +24,9 @@ from qa.store.backup import back_up
 from qa.store.limits import Limits
 from qa.store.place import Store
 from tests.invariants import every_promise
+from tests.readers import Trusting
 from tests.reading import file_text
-from tests.stores import Folder, TextEmbedder, Trusting, equals_folder, published_is_complete
+from tests.stores import Folder, TextEmbedder, equals_folder, published_is_complete
 from tests.test_kill import STEPS
 from ui.conversations import Conversations, owner_of
 
@@ -60,8 +61,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.open()
 
     def open(self) -> None:
-        self.assistant = Assistant(Store(self.place, self.docs, limits=Limits(flush_chunks=4)), self.config, Trusting())
-        self.assistant.embedder = self.embedder
+        store = Store(self.place, self.docs, limits=Limits(flush_chunks=4))
+        self.assistant = Assistant(store, self.config, Trusting(), embedder=self.embedder)
         self.talk = Conversations(self.place / "conversations")
 
     def teardown(self) -> None:

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from llama_index.core.schema import NodeWithScore
 
 from qa.chunks import split_document, split_sentences
 from qa.documents import File, read_document
@@ -16,7 +16,7 @@ from qa.embed import token_ends
 from qa.errors import QuoteError
 from qa.quotes import MAX_CHARS, MAX_SENTENCES, make_quotes, quote_spans, same_text, verify_quote
 from qa.schema import Document, Quote, Sentence
-from qa.search import KeywordRetriever
+from qa.stages import Reading
 from qa.store.local import Library
 from qa.text import text_sha256
 from tests import files
@@ -290,32 +290,29 @@ class Shelf:
         self.library.publish(state[0], File(path, name, (1, 1, 1)))
         return document
 
-    def hits(self, text: str) -> list[NodeWithScore]:
+    def readings(self, text: str) -> list[Reading]:
         """The passages that hold `text`, in order, each with the sentence that it stands in as its span."""
         found = []
-        for hit in KeywordRetriever(self.library, limit=50).retrieve(text):
-            at = hit.node.get_content().find(text)
+        for passage in self.library.passages([chunk for chunk, _ in self.library.search(text, 50)]):
+            at = passage.text.find(text)
             if at >= 0:
-                at += hit.node.start_char_idx  # type: ignore[attr-defined]
-                spans = [one for one in hit.node.metadata["sentences"] if one[0] <= at < one[1]]
-                hit.node.metadata["span"] = spans[0][:2]
-                found.append(hit)
-        return sorted(found, key=lambda hit: (hit.node.metadata["document"], hit.node.start_char_idx))  # type: ignore[attr-defined]
+                at += passage.start
+                sentence = next(one for one in passage.sentences if one.start <= at < one.end)
+                found.append(Reading(passage, (sentence.start, sentence.end), 0.5))
+        return sorted(found, key=lambda reading: (reading.passage.document, reading.passage.start))
 
     def quotes(self, text: str) -> list[Quote]:
-        hits = self.hits(text)
-        assert hits, "planted text was not found"
-        made = make_quotes(self.library, [(hit, 0.5) for hit in hits])
+        passages = [reading.passage for reading in self.readings(text)]
+        assert passages, "planted text was not found"
+        made = make_quotes(self.library, [(reading, 0.5) for reading in self.readings(text)])
         for quote in made:
-            whole = next(hit for hit in hits if hit.node.metadata["document"] == quote.document)
-            stored = self.library.text(whole.node.metadata["content"])
+            whole = next(passage for passage in passages if passage.document == quote.document)
+            stored = self.library.text(whole.content)
             exact_slice(quote, stored)
             whole_sentences(quote, stored)
             assert any(
-                hit.node.metadata["document"] == quote.document
-                and hit.node.start_char_idx <= quote.start  # type: ignore[attr-defined]
-                and quote.end <= hit.node.end_char_idx  # type: ignore[attr-defined]
-                for hit in hits
+                passage.document == quote.document and passage.start <= quote.start and quote.end <= passage.end
+                for passage in passages
             ), "promise 2: not inside a passage that was retrieved"
         return made
 
@@ -366,12 +363,14 @@ def test_a_repeated_sentence_keeps_its_own_place(shelf: Shelf) -> None:
     document = shelf.add("a.txt", text)
     shelf.add("b.txt", f"Another document. THE FEE  is five.\n{FILLER}")
     places = [match.start() for match in re.finditer("The fee", text)]
-    for hit in shelf.hits("The fee"):
-        (quote,) = make_quotes(shelf.library, [(hit, 0.5)])
-        assert hit.node.start_char_idx <= quote.start < hit.node.end_char_idx  # type: ignore[attr-defined]
+    for reading in shelf.readings("The fee"):
+        (quote,) = make_quotes(shelf.library, [(reading, 0.5)])
+        assert reading.passage.start <= quote.start < reading.passage.end
         assert quote.start in places
         assert not quote.also_at
-    both = make_quotes(shelf.library, [(hit, 0.5) for hit in [*shelf.hits("The fee"), *shelf.hits("THE FEE")]])
+    both = make_quotes(
+        shelf.library, [(reading, 0.5) for reading in [*shelf.readings("The fee"), *shelf.readings("THE FEE")]]
+    )
     assert [(quote.document, quote.start) for quote in both] == [("a.txt", 0)]
     others = [("a.txt", places[1]), ("a.txt", places[2]), ("b.txt", len("Another document. "))]
     assert [(place.document, place.start) for place in both[0].also_at] == others
@@ -400,11 +399,9 @@ def test_statements_that_differ_stay_two_quotes(shelf: Shelf) -> None:
 
 def test_quotes_do_not_overlap(shelf: Shelf) -> None:
     shelf.add("a.txt", "Free for all here.\nExcept the children.\nOther.")
-    first, second = *shelf.hits("Free for all"), *shelf.hits("Free for all")
-    second.node.metadata["span"] = [
-        first.node.metadata["span"][1] + 5,
-        len("Free for all here.\nExcept the children.\nOther"),
-    ]
+    first, second = *shelf.readings("Free for all"), *shelf.readings("Free for all")
+    assert first.span
+    second = replace(second, span=(first.span[1] + 5, len("Free for all here.\nExcept the children.\nOther")))
     assert [quote.text for quote in make_quotes(shelf.library, [(first, 0.5), (second, 0.4)])] == [
         "Free for all here.\nExcept the children."
     ]
@@ -412,7 +409,7 @@ def test_quotes_do_not_overlap(shelf: Shelf) -> None:
 
 def test_a_sentence_found_in_two_passages_is_in_one_place(shelf: Shelf) -> None:
     shelf.add("a.txt", " ".join(f"Sentence {n} goes on for ten words and then ends." for n in range(30)))
-    shared = [n for n in range(30) if len(shelf.hits(f"Sentence {n} goes")) == 2]
+    shared = [n for n in range(30) if len(shelf.readings(f"Sentence {n} goes")) == 2]
     assert shared
     assert shelf.quote(f"Sentence {shared[0]} goes").also_at == ()
 
@@ -560,13 +557,13 @@ def test_no_quote_before_what_takes_it_back_and_does_not_fit(shelf: Shelf, follo
 @pytest.mark.parametrize("change", ["text", "sha256"])
 def test_a_quote_that_fails_is_never_made(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     shelf.add("a.txt", "The fee is five here.")
-    (hit,) = shelf.hits("The fee")
-    assert len(make_quotes(shelf.library, [(hit, 0.5)])) == 1
+    (reading,) = shelf.readings("The fee")
+    assert len(make_quotes(shelf.library, [(reading, 0.5)])) == 1
     if change == "sha256":
-        hit.node.metadata["sha256"] = text_sha256("other")
+        reading = replace(reading, passage=replace(reading.passage, sha256=text_sha256("other")))
     else:
         monkeypatch.setattr(shelf.library, "text", lambda content: "The fee is nine here.")
-    assert make_quotes(shelf.library, [(hit, 0.5)]) == []
+    assert make_quotes(shelf.library, [(reading, 0.5)]) == []
 
 
 class Purged(Library):
@@ -594,7 +591,7 @@ class Purged(Library):
 def test_a_quote_is_of_one_moment(shelf: Shelf, step: str) -> None:
     shelf.add("a.md", "# Fees\n\n| Name | Price |\n| --- | --- |\n| Rope | 5 |\n| Tent | 90 |\n")
     shelf.add("b.md", "# Boats\n\nA rope for a boat costs 7.\n")
-    hits = [(hit, 0.5) for hit in (*shelf.hits("Tent"), *shelf.hits("boat"))]
+    hits = [(reading, 0.5) for reading in (*shelf.readings("Tent"), *shelf.readings("boat"))]
     expected = make_quotes(shelf.library, hits)
     assert [(quote.heading, quote.before) for quote in expected] == [("Fees", "| Name | Price |"), ("Boats", "")]
     library = Purged(shelf.library, step)

@@ -2,35 +2,37 @@
 
 import shutil
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
-from pydantic import PrivateAttr
 
 from qa.embed import MODELS, encodable, open_tokenizer
 from qa.errors import ModelError
 from qa.reader.encode import QUESTION_TOKENS, WINDOW_TOKENS, Encoded, Encoder
-from qa.reader.packaged import FILES, MODEL, CrossEncoder, Reading, answer_span, load_calibration, model_sha256
+from qa.reader.packaged import FILES, MODEL, CrossEncoder, answer_span, load_calibration, model_sha256
+from qa.schema import Kind, Sentence
+from qa.stages import Passage, Reading
+from tests.readers import made_passage, said
 
 TEXT = "Opening hours\nThe pool opens at nine. Dogs are not allowed in the pool. Adults pay 12 euros."
 
 
-def hit(text: str = TEXT, offset: int = 100, title: str = "Pool", date: str | None = None) -> NodeWithScore:
-    node = TextNode(id_=f"{offset}", text=text, start_char_idx=offset, end_char_idx=offset + len(text))
-    sentences: list[Any] = []
-    at = 0
+def passage(
+    text: str = TEXT, offset: int = 100, title: str = "Pool", date: str | None = None, heading: str | None = None
+) -> Passage:
+    sentences: list[Sentence] = []
+    at = offset
     for number, line in enumerate(text.replace(". ", ".\n").replace("? ", "?\n").split("\n")):
-        kind = "heading" if number == 0 and text == TEXT else "text"
-        sentences.append([offset + at, offset + at + len(line), kind])
+        kind: Kind = "heading" if number == 0 and text == TEXT else "text"
+        sentences.append(Sentence(at, at + len(line), kind))
         at += len(line) + 1
-    node.metadata = {"title": title, "date": date, "sentences": sentences, "scores": {}, "document": "a.txt"}
-    return NodeWithScore(node=node, score=0.0)
+    return made_passage(text, sentences, start=offset, title=title, date=date, heading=heading)
 
 
 @pytest.fixture(scope="module")
@@ -38,22 +40,17 @@ def reader() -> CrossEncoder:
     return CrossEncoder(threads=2)
 
 
-def read(reader: CrossEncoder, question: str, *hits: NodeWithScore) -> list[NodeWithScore]:
-    return reader.postprocess_nodes(list(hits), QueryBundle(question))
-
-
-def span_text(one: NodeWithScore) -> str:
-    node: Any = one.node
-    start, end = node.metadata["span"]
-    return str(node.text[start - node.start_char_idx : end - node.start_char_idx])
+def span_text(reading: Reading) -> str:
+    assert reading.span
+    return said(reading.passage, reading.span)
 
 
 def test_it_reads(reader: CrossEncoder) -> None:
-    (covered,) = read(reader, "When does the pool open?", hit())
+    (covered,) = reader.read("When does the pool open?", [passage()])
     assert span_text(covered) in ("nine", "at nine", "nine.")
-    (not_covered,) = read(reader, "When does the pool close?", hit())
-    (elsewhere,) = read(reader, "Who was the first man on the moon?", hit())
-    scores = [one.score or 0.0 for one in (covered, not_covered, elsewhere)]
+    (not_covered,) = reader.read("When does the pool close?", [passage()])
+    (elsewhere,) = reader.read("Who was the first man on the moon?", [passage()])
+    scores = [reading.score for reading in (covered, not_covered, elsewhere)]
     assert scores[0] > 0.5 > scores[1]
     assert scores[2] < 0.1
     assert all(0 <= score <= 1 for score in scores)
@@ -62,70 +59,68 @@ def test_it_reads(reader: CrossEncoder) -> None:
 def test_a_heading_tells_what_a_row_is_about(reader: CrossEncoder) -> None:
     scores = []
     for heading in ("Prices › Sauna", "Prices › Swimming pool", None):
-        row = hit("Adult | £5.20 | £5.90", title="Prices")
-        row.node.metadata["heading"] = heading
-        (one,) = read(reader, "What does an adult pay in the sauna?", row)
-        scores.append(one.score or 0.0)
+        row = passage("Adult | £5.20 | £5.90", title="Prices", heading=heading)
+        (reading,) = reader.read("What does an adult pay in the sauna?", [row])
+        scores.append(reading.score)
     assert scores[0] > scores[1]
     assert scores[0] != scores[2]
 
 
 def test_a_question_is_no_answer(reader: CrossEncoder) -> None:
     asked = "When does the pool open?"
-    assert read(reader, asked, hit(asked)) == []
-    assert read(reader, asked, hit(f"“{asked}”")) == []
-    (answered,) = read(reader, asked, hit(f"{asked} The pool opens at nine."))
+    assert reader.read(asked, [passage(asked)]) == []
+    assert reader.read(asked, [passage(f"“{asked}”")]) == []
+    (answered,) = reader.read(asked, [passage(f"{asked} The pool opens at nine.")])
     assert "nine" in span_text(answered)
 
 
-def test_best_first_and_the_same_in_any_company(reader: CrossEncoder) -> None:
-    others = [hit(f"Line {number} says nothing.", offset=1000 * number) for number in range(1, 6)]
-    (alone,) = read(reader, "When does the pool open?", hit())
-    together = read(reader, "When does the pool open?", *others, hit())
-    assert together[0].node.node_id == alone.node.node_id
-    assert together[0].score == alone.score
-    assert [one.score for one in together] == sorted((one.score or 0.0 for one in together), reverse=True)
+def test_a_passage_is_read_the_same_in_any_company(reader: CrossEncoder) -> None:
+    others = [passage(f"Line {number} says nothing.", offset=1000 * number) for number in range(1, 6)]
+    (alone,) = reader.read("When does the pool open?", [passage()])
+    together = reader.read("When does the pool open?", [*others, passage()])
+    assert max(together, key=lambda reading: reading.score) == alone == together[-1]
 
 
 class Counting(CrossEncoder):
     """Notes how many passages are read at the same time, and by which weights."""
 
-    _reading: list[int] = PrivateAttr(default_factory=list)
-    _most: int = PrivateAttr(default=0)
-    _sessions: set[int] = PrivateAttr(default_factory=set)
+    def __init__(self, *, threads: int) -> None:
+        super().__init__(threads=threads)
+        self.reading, self.together, self.sessions = list[int](), list[int](), set[int]()
 
-    def read(self, question: str, hit: NodeWithScore) -> Reading | None:
-        """As it is, noted."""
-        self._reading.append(1)
-        self._most = max(self._most, len(self._reading))
-        self._sessions.add(id(self.load()[0]))
+    def outputs(
+        self, question: str, passage: Passage, quotable: Sequence[tuple[int, int]]
+    ) -> tuple[float, tuple[int, int] | None]:
+        self.reading.append(1)
+        self.together.append(len(self.reading))
+        self.sessions.add(id(self.load()[0]))
         try:
-            return super().read(question, hit)
+            return super().outputs(question, passage, quotable)
         finally:
-            self._reading.pop()
+            self.reading.pop()
 
 
 def test_all_who_ask_share_the_threads_and_the_weights(reader: CrossEncoder) -> None:
     """So memory does not grow with their number."""
-    shared, together = Counting(threads=2), threading.Barrier(8)  # type: ignore[call-arg]
+    shared, together = Counting(threads=2), threading.Barrier(8)
 
-    def ask(_: int) -> list[float | None]:
+    def ask(_: int) -> list[float]:
         together.wait()
-        return [one.score for one in read(shared, "When does the pool open?", *(hit(offset=n) for n in (1, 2, 3)))]
+        passages = [passage(offset=offset) for offset in (1, 2, 3)]
+        return [reading.score for reading in shared.read("When does the pool open?", passages)]
 
     with ThreadPoolExecutor(8) as askers:
         scores = list(askers.map(ask, range(8)))
-    assert shared._most <= 2
-    assert len(shared._sessions) == 1
-    assert scores == [[one.score for one in read(reader, "When does the pool open?", hit(), hit(), hit())]] * 8
+    assert max(shared.together) <= 2
+    assert len(shared.sessions) == 1
+    (alone,) = reader.read("When does the pool open?", [passage()])
+    assert scores == [[alone.score] * 3] * 8
 
 
 def test_nothing_to_read_gives_nothing(reader: CrossEncoder) -> None:
-    assert read(reader, "When?") == []
-    assert reader.postprocess_nodes([hit()], None) == []
-    only_heading = hit()
-    only_heading.node.metadata["sentences"] = only_heading.node.metadata["sentences"][:1]
-    assert read(reader, "When?", only_heading) == []
+    assert reader.read("When?", []) == []
+    only_heading = replace(passage(), sentences=passage().sentences[:1])
+    assert reader.read("When?", [only_heading]) == []
 
 
 @given(
@@ -228,7 +223,5 @@ def test_sizes_and_calibration() -> None:
     ],
 )
 def test_what_to_say_when_asked_is_no_answer(sentence: str, is_none: bool) -> None:
-    hit = NodeWithScore(node=TextNode(text=sentence, start_char_idx=0, end_char_idx=len(sentence)), score=0.0)
-    hit.node.metadata = {"title": "House", "sentences": [[0, len(sentence), "text"]], "scores": {}}
-    read = CrossEncoder(threads=1).read("How much does a bed cost?", hit)
-    assert (read is None) is is_none
+    read = CrossEncoder(threads=1).read("How much does a bed cost?", [made_passage(sentence, title="House")])
+    assert (not read) is is_none

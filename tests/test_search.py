@@ -10,13 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from llama_index.core.schema import MetadataMode, NodeWithScore, TextNode
 
-from qa import search
 from qa.assistant import Assistant
 from qa.config import Config
 from qa.embed import passage_text
-from qa.search import DenseRetriever, HybridRetriever, KeywordRetriever, firsts_within, fuse
+from qa.search import EXACT_CHUNKS, Ranking, Search, firsts_within, fuse
 from qa.store.place import Store
 from tests.stores import TextEmbedder, fill, run
 
@@ -50,16 +48,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         yield opened
 
 
-def dense(store: Store, documents: list[str] | None = None, limit: int = 30) -> DenseRetriever:
-    return DenseRetriever(store.library, store.vectors, Leaning(), limit=limit, documents=documents)  # type: ignore[arg-type]
+def searching(store: Store, exact_chunks: int = EXACT_CHUNKS) -> Search:
+    config = Config(data_dir=store.path, threads=1)
+    return Search(store.library, store.vectors, Leaning(), config, exact_chunks=exact_chunks)
 
 
-def keyword(store: Store, documents: list[str] | None = None, limit: int = 30) -> KeywordRetriever:
-    return KeywordRetriever(store.library, limit=limit, documents=documents)
-
-
-def names(hits: list[NodeWithScore]) -> list[str]:
-    return [hit.node.metadata["document"] for hit in hits]
+def ids(ranking: Ranking) -> list[str]:
+    return [chunk for chunk, _ in ranking]
 
 
 def brute_force(store: Store, question: str, documents: list[str] | None, limit: int) -> list[str]:
@@ -87,19 +82,18 @@ FILTERS: dict[str, list[str] | None] = {
 
 @pytest.mark.parametrize("exact", [5000, 0], ids=["exact", "by HNSW"])
 @pytest.mark.parametrize("filtered", FILTERS)
-def test_the_filter_holds_in_both_and_loses_nothing(
-    store: Store, monkeypatch: pytest.MonkeyPatch, exact: int, filtered: str
-) -> None:
-    monkeypatch.setattr(search, "EXACT_CHUNKS", exact)
-    documents = FILTERS[filtered]
+def test_the_filter_holds_in_both_and_loses_nothing(store: Store, exact: int, filtered: str) -> None:
+    search, documents = searching(store, exact), FILTERS[filtered]
     for question in ("near", "harbour quarry near place"):
-        hits = dense(store, documents).retrieve(question)
-        assert [hit.node.node_id for hit in hits] == brute_force(store, question, documents, 30)
-        for hit in [*hits, *keyword(store, documents).retrieve(question)]:
-            cited = {hit.node.metadata["document"], *hit.node.metadata["also_in"]}
-            assert documents is None or cited <= set(documents)
+        by_meaning = ids(search.by_meaning(question, documents))
+        assert by_meaning == brute_force(store, question, documents, 30)
+        found = [*by_meaning, *ids(search.by_words(question, documents))]
+        passages = store.library.passages(found, documents)
+        assert len(passages) == len(found), "what was found may be cited"
+        for passage in [*passages, *(hit.passage for hit in search.hits(question, documents))]:
+            assert documents is None or set(passage.documents) <= set(documents)
     if documents and "near-001.txt" not in documents and "no.txt" not in documents:
-        assert dense(store, documents).retrieve("near"), "what is nearest lies outside of the filter, and hides it"
+        assert search.by_meaning("near", documents), "what is nearest lies outside of the filter, and hides it"
 
 
 def test_vectors_that_may_not_be_cited_hide_none_that_may(store: Store) -> None:
@@ -107,78 +101,88 @@ def test_vectors_that_may_not_be_cited_hide_none_that_may(store: Store) -> None:
     extra = [f"pending-{number}-{number + 1}" for number in range(300)]
     store.vectors.add(extra, np.stack([Leaning.vector(f"near {one}") for one in extra]))
     try:
-        hits = dense(store).retrieve("near")
-        assert [hit.node.node_id for hit in hits] == brute_force(store, "near", None, 30)
+        assert ids(searching(store).by_meaning("near")) == brute_force(store, "near", None, 30)
     finally:
         store.vectors.delete(extra)
 
 
 def test_hits_are_slices_with_their_place_and_scores(store: Store) -> None:
-    hybrid = HybridRetriever(dense(store), keyword(store), limit=12, read=8)
-    hits = hybrid.retrieve("the harbour near the place number 17")
+    search = searching(store)
+    hits = search.hits("the harbour near the place number 17")
     assert len(hits) == 12
     for hit in hits:
-        node: Any = hit.node
-        text = (store.docs / node.metadata["document"]).read_text()
-        assert text[node.start_char_idx : node.end_char_idx] == node.get_content() == node.text
-        assert set(node.metadata["scores"]) - {"dense", "keyword"} == {"fused"}
-        assert hit.score == pytest.approx(node.metadata["scores"]["fused"], abs=1e-6)
-        shown = node.get_content(metadata_mode=MetadataMode.LLM)
-        assert node.metadata["sha256"] not in shown
-        assert "scores" not in shown
-    assert hits == hybrid.retrieve("the harbour near the place number 17")
+        passage = hit.passage
+        text = (store.docs / passage.document).read_text()
+        assert text[passage.start : passage.end] == passage.text
+        assert set(hit.scores) - {"dense", "keyword"} == {"fused"}
+    assert hits == search.hits("the harbour near the place number 17")
 
 
 @pytest.mark.parametrize("question", ["", " ", "*", "?" * 5000, "zzzzz", "\0", "\U0001f600"])
 def test_any_question_has_hits_or_none(store: Store, question: str) -> None:
-    assert len(dense(store).retrieve(question)) == 30
-    assert keyword(store).retrieve(question) == []
+    assert len(searching(store).by_meaning(question)) == 30
+    assert searching(store).by_words(question) == []
 
 
 def test_an_empty_store_gives_nothing(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     with closing(Store(tmp_path / "store", tmp_path / "docs")) as store:
         run(store)
-        assert HybridRetriever(dense(store), keyword(store), limit=12, read=8).retrieve("near") == []
+        assert searching(store).hits("near") == []
 
 
 # -- fusion ------------------------------------------------------------------------------------------
 
 
-def hit(name: str, document: str = "a.txt", start: int = 0, **scores: float) -> NodeWithScore:
-    metadata = {"document": document, "scores": scores}
-    return NodeWithScore(node=TextNode(id_=name, text=name, start_char_idx=start, metadata=metadata), score=0.0)
+def ranked(*chunks: str) -> Ranking:
+    return [(chunk, 1.0) for chunk in chunks]
+
+
+def best_first(fused: Ranking) -> Ranking:
+    return sorted(fused, key=lambda one: -one[1])
 
 
 def test_reciprocal_rank_fusion_by_hand() -> None:
     """x: 1.5/6 + 1/8, y: 1.5/7 + 1/6, z: 1.5/8, w: 1/7."""
-    dense = [hit("x", dense=0.9), hit("y", dense=0.8), hit("z", dense=0.7)]
-    keyword = [hit("y", keyword=7.0), hit("w", keyword=6.0), hit("x", keyword=5.0)]
-    fused = fuse([(dense, 1.5), (keyword, 1.0)])
-    assert [(one.node.node_id, one.score) for one in fused] == [
+    assert best_first(fuse([(ranked("x", "y", "z"), 1.5), (ranked("y", "w", "x"), 1.0)])) == [
         ("y", pytest.approx(0.38095238095238093)),
         ("x", pytest.approx(0.375)),
         ("z", pytest.approx(0.1875)),
         ("w", pytest.approx(0.14285714285714285)),
     ]
-    assert fused[0].node.metadata["scores"] == {"dense": 0.8, "keyword": 7.0, "fused": 0.380952}
-    assert fused[3].node.metadata["scores"] == {"keyword": 6.0, "fused": 0.142857}
     assert fuse([]) == fuse([([], 1.5), ([], 1.0)]) == []
 
 
-def test_ties_go_by_document_and_place() -> None:
-    left = [hit("b9", "b.txt", 9), hit("a5", "a.txt", 5)]
-    right = [hit("a7", "a.txt", 7), hit("b2", "b.txt", 2)]
-    for rankings in ([left, right], [right, left]):
-        assert [one.node.node_id for one in fuse([(ranking, 1.0) for ranking in rankings])] == ["a7", "b9", "a5", "b2"]
+def test_a_hit_has_the_scores_of_all_stages(store: Store) -> None:
+    for hit in searching(store).hits("harbour"):
+        assert list(hit.scores) == [name for name in ("dense", "keyword", "fused") if name in hit.scores]
+        assert all(score == round(score, 6) for score in hit.scores.values())
+
+
+class Ranked(Search):
+    """Both rankings are given."""
+
+    def by_meaning(self, question: str, documents: Any = None) -> Ranking:
+        return ranked(*question.split("/")[0].split())
+
+    def by_words(self, question: str, documents: Any = None) -> Ranking:
+        return ranked(*question.split("/")[1].split())
+
+
+def test_ties_go_by_document_and_place(store: Store) -> None:
+    """A fourth place by meaning weighs as much as a first by words: 1.5 / 9 = 1 / 6."""
+    chunk = {name: store.library.chunk_ids([name])[0] for name in (f"near-00{number}.txt" for number in range(5))}
+    first, second, third, *rivals = chunk.values()
+    search = Ranked(store.library, store.vectors, Leaning(), Config(data_dir=store.path, threads=1, read_hits=12))
+    for fourth, by_words in (rivals, reversed(rivals)):
+        hits = search.hits(f"{first} {second} {third} {fourth} / {by_words}")
+        assert [hit.passage.document for hit in hits][3:] == ["near-003.txt", "near-004.txt"]
 
 
 @given(st.lists(st.permutations("abcdefgh").map(lambda order: order[:5]), min_size=1, max_size=2))
 def test_fusion_keeps_the_laws_of_ranks(rankings: list[list[str]]) -> None:
-    fused = fuse([([hit(name, name) for name in ranking], 1.0) for ranking in rankings])
-    score = {one.node.node_id: one.score or 0.0 for one in fused}
+    score = dict(fuse([(ranked(*ranking), 1.0) for ranking in rankings]))
     assert set(score) == {name for ranking in rankings for name in ranking}
-    assert [score[one.node.node_id] for one in fused] == sorted(score.values(), reverse=True)
     for ranking in rankings:
         for better, worse in itertools.pairwise(ranking):
             others = [other for other in rankings if worse in other]
@@ -188,10 +192,9 @@ def test_fusion_keeps_the_laws_of_ranks(rankings: list[list[str]]) -> None:
 
 @given(st.permutations("abcdefghijkl"), st.permutations("abcdefghijkl"), st.integers(2, 12))
 def test_the_first_of_each_ranking_is_among_those_read(left: list[str], right: list[str], count: int) -> None:
-    rankings = [[hit(name, name) for name in ranking] for ranking in (left[:8], right[:8])]
-    fused = fuse([(ranking, 1.0) for ranking in rankings])
-    ordered = [one.node.node_id for one in firsts_within(fused, rankings, count)]
-    before = [one.node.node_id for one in fused]
+    rankings = [ranked(*left[:8]), ranked(*right[:8])]
+    fused = best_first(fuse([(ranking, 1.0) for ranking in rankings]))
+    ordered, before = ids(firsts_within(fused, rankings, count)), ids(fused)
     assert sorted(ordered) == sorted(before), "no hit is lost or doubled"
     assert {left[0], right[0]} <= set(ordered[:count])
     stayed = [name for name in ordered if name not in (left[0], right[0])]
@@ -231,11 +234,11 @@ def manual(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assistant]:
 )
 def test_what_one_way_finds_first_is_read(manual: Assistant, question: str, sentence: str) -> None:
     read = manual.search(question)[: manual.config.read_hits]
-    assert any(sentence in one.node.get_content() for one in read)
+    assert any(sentence in hit.passage.text for hit in read)
 
 
 def test_in_the_seeds_the_right_passage_is_among_the_hits(seeds: Any, config: Config) -> None:
     hits = seeds.search("How many people came home in 2024?")
     assert len(hits) == config.fused_hits
-    assert any("1,358" in one.node.get_content() for one in hits)
+    assert any("1,358" in hit.passage.text for hit in hits)
     assert seeds.search("How many people came home in 2024?") == hits

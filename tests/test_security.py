@@ -16,7 +16,8 @@ from qa.config import Config
 from qa.store.place import Store
 from tests import licences
 from tests.conftest import ROOT
-from tests.stores import TextEmbedder, Trusting, fill
+from tests.readers import Trusting
+from tests.stores import TextEmbedder, fill
 
 SOURCES = [path for folder in ("qa", "ui", "eval") for path in sorted((ROOT / folder).rglob("*.py"))]
 RUNS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "os.execv", "runpy.run_path"}
@@ -167,8 +168,9 @@ def test_links_out_of_the_folder_and_of_the_uploads_are_not_followed(tmp_path: P
     (docs / "within.txt").symlink_to(docs / "sub" / "b.txt")
     os.link(tmp_path / "outside" / "secret.txt", tmp_path / "outside" / "hard.txt")
     store = Store(tmp_path / "store", docs)
-    with closing(Assistant(store, Config(data_dir=tmp_path, threads=1), Trusting())) as assistant:
-        assistant.embedder = TextEmbedder()  # type: ignore[assignment]
+    with closing(
+        Assistant(store, Config(data_dir=tmp_path, threads=1), Trusting(), embedder=TextEmbedder())
+    ) as assistant:
         store.uploads.mkdir()
         (store.uploads / "c.txt").symlink_to(tmp_path / "outside" / "secret.txt")
         assistant.refresh()

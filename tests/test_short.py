@@ -2,19 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from eval.exams.cases import load_cases, read_texts
 from eval.exams.judge import judge
-from qa.answers import correct_row
+from qa.answers import corrected
 from qa.assistant import Assistant
 from qa.config import Config
 from qa.rows import cells, header_above, is_row
 from qa.schema import Answered
-from qa.search import KeywordRetriever
 from qa.short import MOST_CHARS, pick, short_answer
+from qa.stages import Reading
 from tests import large_print
 from tests.conftest import Opener
 
@@ -162,12 +161,11 @@ TABLE = "| Berth | Price |\n| --- | --- |\n| Heron | 38 |\n| Egret | 54 |\n| Egr
 )
 def test_the_row_that_the_question_names_is_read(open_folder: Opener, question: str, read: str, row: str) -> None:
     library = open_folder({"berths.md": TABLE}).store.library
-    (hit,) = KeywordRetriever(library, limit=5).retrieve("heron")
-    node: Any = hit.node
+    (passage,) = library.passages([chunk for chunk, _ in library.search("heron", 5)])
     at = TABLE.index(read)
-    node.metadata["span"] = [at, at + len(read)]
-    correct_row(library, question, hit)
-    start, end = node.metadata["span"]
+    span = corrected(library, question, Reading(passage, (at, at + len(read)), 0.5)).span
+    assert span
+    start, end = span
     line = TABLE[TABLE.rindex("\n", 0, start + 1) + 1 : TABLE.index("\n", end - 1)]
     assert line.split(" | ")[0] == f"| {row}"
 

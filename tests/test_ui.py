@@ -7,13 +7,14 @@ from typing import Any
 
 import gradio as gr
 import pytest
-from llama_index.core.schema import NodeWithScore
 
 from qa.assistant import Assistant
 from qa.schema import Answered
+from qa.stages import Reading
 from tests.answers import answered
-from tests.chatting import WordReader, write_folder
+from tests.chatting import write_folder
 from tests.conftest import SEEDS, Opener
+from tests.readers import WordReader
 from ui.chat import Chat
 from ui.conversations import owner_of
 from ui.documents import UNCHANGED, DocumentsTab
@@ -193,7 +194,7 @@ def test_no_page_waits_long_for_its_starters(chat: Chat) -> None:
 
 def test_what_the_documents_do_not_answer_is_no_starter(chat: Chat) -> None:
     class Nothing(WordReader):
-        def _postprocess_nodes(self, nodes: object, query_bundle: object = None) -> list[NodeWithScore]:
+        def read(self, question: str, passages: object) -> list[Reading]:
             return []
 
     chat.assistant.reader = Nothing()
