@@ -13,9 +13,10 @@ from typing import Any
 
 from qa import __version__, indexing, uploads
 from qa.config import PACKAGED, Config, default_docs, from_environment
-from qa.documents import File, read_document, signature
+from qa.documents import read_document
 from qa.embed import Embedder, PackagedEmbedding
 from qa.errors import DocumentError, EmbedderError, QuestionError, ReplayError, StoreBusy
+from qa.folder import File, signature
 from qa.indexing import Changes, Progress
 from qa.pipeline import Pipeline
 from qa.reader.base import Reader, checked_reader

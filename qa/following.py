@@ -9,8 +9,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from qa.documents import File
 from qa.errors import QAError, StoreBusy
+from qa.folder import File
 from qa.indexing import SETTLED_NS, Changes, list_all
 from qa.schema import Skipped
 from qa.store.place import Store

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from qa.documents import File, read_document, signature
+from qa.documents import read_document
 from qa.errors import DocumentError
+from qa.folder import File, signature
 from qa.formats import READERS
 from qa.store.disk import disk_error
 from qa.store.layout import INCOMING, UPLOADERS, UPLOADS

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from qa.chunks import split_document, split_sentences
-from qa.documents import File
 from qa.embed import token_ends
 from qa.errors import DocumentError, QAError, StoreBusy
+from qa.folder import File
 from qa.formats import read_plain
 from qa.indexing.batches import content_key
 from qa.schema import Document, Skipped

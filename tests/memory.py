@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from qa.documents import File
 from qa.embed import passage_text
 from qa.errors import StoreBusy, StoreError
+from qa.folder import File
 from qa.schema import Chunk, Document, DocumentInfo, Sentence, Skipped
 from qa.stages import Passage
 from ui.conversations import Conversation, ConversationError, Exchange, Summary

@@ -18,8 +18,9 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 
 from qa.assistant import Assistant
 from qa.config import Config
-from qa.documents import File, read_document
+from qa.documents import read_document
 from qa.errors import FolderError, QuestionError, ReplayError, StoreBusy
+from qa.folder import File
 from qa.formats import READERS, read_plain
 from qa.llamaindex import PostprocessorReader
 from qa.pipeline import MAX_NAMES

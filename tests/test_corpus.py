@@ -7,8 +7,9 @@ import pytest
 
 from eval.load import corpus
 from qa.chunks import split_document, split_sentences
-from qa.documents import File, list_files, read_document
+from qa.documents import read_document
 from qa.embed import token_ends
+from qa.folder import File, list_files
 from qa.words import content_words
 
 

@@ -12,18 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa.dates import iso_date, labelled_date
-from qa.documents import (
-    IGNORE_FILE,
-    LINK_OUT,
-    File,
-    list_files,
-    read_document,
-    shorten,
-    signature,
-)
+from qa.documents import read_document
 from qa.errors import DocumentError, FolderError
+from qa.folder import IGNORE_FILE, LINK_OUT, File, list_files, signature
 from qa.formats import decode, extract
 from qa.schema import Document
+from qa.text import TITLE_CHARS, shorten
 
 
 def write(folder: Path, files: dict[str, str | bytes]) -> Path:
@@ -243,7 +237,7 @@ def test_yaml_aliases_do_not_multiply(read_text: Any) -> None:
 @given(st.text(max_size=400))
 def test_a_title_is_one_line_of_bounded_length(text: str) -> None:
     short = shorten(text)
-    assert len(short) <= text.TITLE_CHARS
+    assert len(short) <= TITLE_CHARS
     assert "\n" not in short
     assert short == " ".join(text.split()) or (short.endswith("…") and " ".join(text.split()).startswith(short[:-1]))
 
@@ -431,7 +425,10 @@ IGNORED = [
     ("deep", ["a.txt", "d.md", "sub/b.txt", "sub/d.md"]),
     ("sub/deep", ["a.txt", "d.md", "sub/b.txt", "sub/d.md"]),
     ("/deep", ["a.txt", "d.md", "sub/b.txt", "sub/d.md", "sub/deep/c.txt"]),
-    ("sub/*.txt", ["a.txt", "d.md", "sub/d.md"]),
+    ("sub/*.txt", ["a.txt", "d.md", "sub/d.md", "sub/deep/c.txt"]),
+    ("sub/**/*.txt", ["a.txt", "d.md", "sub/d.md"]),
+    ("*.txt\n!a.txt", ["a.txt", "d.md", "sub/d.md"]),
+    ("!a.txt\n\\!b", ["a.txt", "d.md", "sub/b.txt", "sub/d.md", "sub/deep/c.txt"]),
     ("/d.md", ["a.txt", "sub/b.txt", "sub/d.md", "sub/deep/c.txt"]),
     ("\ufeffa.txt\r\nd.md\r\n", ["sub/b.txt", "sub/deep/c.txt"]),
     ("[", ["a.txt", "d.md", "sub/b.txt", "sub/d.md", "sub/deep/c.txt"]),

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qa.config import Config
-from qa.documents import File
 from qa.embed import DIMENSIONS
+from qa.folder import File
 from qa.schema import Chunk, Document, Kind, Sentence
 from qa.search import Search
 from qa.store.limits import Limits
@@ -112,18 +112,19 @@ def test_the_filter_is_not_walked_for_every_ranking(libraries: tuple[Library, Li
     assert counted < whole
 
 
-def test_the_first_passages_alone_are_read(libraries: tuple[Library, Library], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_passages_that_are_asked_for_are_read(
+    libraries: tuple[Library, Library], monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, large = libraries
     ids = large.chunk_ids()
     read: list[int] = []
     text = Library.text
     monkeypatch.setattr(Library, "text", lambda self, content: read.append(content) or text(self, content))
-    assert [one.chunk for one in large.passages(ids, max_count=3)] == ids[:3]
+    assert [passage.chunk for passage in large.passages(ids[:3])] == ids[:3]
     assert len(read) == 3
-    allowed = [name(number) for number in range(700, 720)]
-    found = large.passages(ids, allowed, max_count=5)
-    assert [one.document for one in found] == ["00700.txt", "00700.txt", "00701.txt", "00701.txt", "00702.txt"]
-    assert len(read) == 8
+    places = large.places(ids, [name(number) for number in range(700, 720)])
+    assert len(places) == 40
+    assert len(read) == 3, "no text is read for places"
 
 
 def matched(library: Library, question: str) -> list[str]:

@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from qa import formats
-from qa.documents import File, read_document
+from qa.documents import read_document
 from qa.errors import DocumentError
+from qa.folder import File
 from qa.formats import READERS, SCHEMAS, Extract, blocks, extract, guarded, office, package_reader
 from qa.formats.apart import Apart
 from qa.formats.pdf import read_pdf

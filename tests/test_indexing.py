@@ -21,8 +21,8 @@ from qa import indexing
 from qa.assistant import Assistant
 from qa.check import check_store
 from qa.config import Config
-from qa.documents import File
 from qa.errors import FolderError, StoreBusy, StoreDamaged, StoreError
+from qa.folder import File
 from qa.indexing import batches, sync
 from qa.schema import Document
 from qa.store.limits import Limits

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from qa import embed
 from qa.chunks import split_document, split_sentences
-from qa.documents import File
 from qa.errors import StoreDamaged, StoreError
+from qa.folder import File
 from qa.formats import read_markdown, read_plain
 from qa.indexing.batches import content_key
 from qa.schema import Block, Document, Skipped

@@ -15,8 +15,8 @@ from eval.load import corpus, load, stress
 from eval.load.ledger import Changer, Ledger
 from qa.assistant import Assistant
 from qa.config import Config
-from qa.documents import list_files
 from qa.errors import StoreBusy
+from qa.folder import list_files
 from qa.schema import Answered, Place, Refused, Turn
 from qa.store.place import Store
 from tests.answers import TEXT, answered, quote, refused

@@ -11,7 +11,9 @@ import qa
 from qa.schema import Answer, Answered, Quote, Refused, Trace, TraceHit
 
 QUOTE = ("text document title date page locator heading start end document_sha256 score before after also_at").split()
-TRACE = "hits threshold verdicts versions models store timings_ms skipped question history documents".split()
+TRACE = (
+    "hits threshold verdicts versions models store timings_ms skipped skipped_count question history documents".split()
+)
 BOTH = "status question asked text confidence trace".split()
 REASONS = "empty_question no_documents nothing_relevant not_covered unsupported_request unverified".split()
 

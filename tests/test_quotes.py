@@ -11,9 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qa.chunks import split_document, split_sentences
-from qa.documents import File, read_document
+from qa.documents import read_document
 from qa.embed import token_ends
 from qa.errors import QuoteError
+from qa.folder import File
 from qa.quotes import MAX_CHARS, MAX_SENTENCES, make_quotes, quote_spans, same_text, verify_quote
 from qa.schema import Document, Quote, Sentence
 from qa.stages import Reading
@@ -582,12 +583,13 @@ class Purged(Library):
         self._meanwhile("context")
         return super().context(content, start, end)
 
-    def heading(self, content: int, position: int) -> str | None:
-        self._meanwhile("heading")
-        return super().heading(content, position)
+    def text(self, content: int) -> str:
+        text = super().text(content)
+        self._meanwhile("text")
+        return text
 
 
-@pytest.mark.parametrize("step", ["context", "heading"])
+@pytest.mark.parametrize("step", ["text", "context"])
 def test_a_quote_is_of_one_moment(shelf: Shelf, step: str) -> None:
     shelf.add("a.md", "# Fees\n\n| Name | Price |\n| --- | --- |\n| Rope | 5 |\n| Tent | 90 |\n")
     shelf.add("b.md", "# Boats\n\nA rope for a boat costs 7.\n")

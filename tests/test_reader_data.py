@@ -16,9 +16,10 @@ from eval.training import made_tables as tables
 from eval.training.data import BLOCK, QUOTAS, Example, block, make, pool_of
 from eval.training.pairs import REPEATS, Corpus, Pair, cut, find_spans, is_dev, load
 from qa.chunks import split_document, split_sentences
-from qa.documents import list_files, read_document
+from qa.documents import read_document
 from qa.embed import MODEL, TITLE_TOKENS, open_tokenizer, token_ends
 from qa.errors import QAError
+from qa.folder import list_files
 from qa.reader.encode import HEADER, PASSAGE, QUESTION_TOKENS, WINDOW_TOKENS, Encoder, best_span, characters, token_span
 from qa.words import numbers, words, years
 from tests.training_data import TOWNS, pair_rows, passage_of, write_lines, write_pairs

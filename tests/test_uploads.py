@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from qa import indexing, uploads
 from qa.assistant import Assistant
 from qa.config import Config
-from qa.documents import File, read_document
+from qa.documents import read_document
 from qa.errors import DocumentError, StoreError
+from qa.folder import File
 from qa.schema import Answered, Document, Refused
 from qa.store.layout import INCOMING
 from qa.store.place import forget_store

@@ -11,7 +11,6 @@ import os
 import re
 import secrets
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from cachetools import LRUCache
 from filelock import FileLock
 from pydantic import Field, PrivateAttr
 
@@ -123,7 +123,7 @@ class Conversations:
         self.folder = folder
         self._lock = threading.RLock()
         self._turns = FileLock(folder / "turns.lock", mode=0o600)
-        self._lines: OrderedDict[Path, _Line] = OrderedDict()
+        self._lines: LRUCache[Path, _Line] = LRUCache(REMEMBERED_LINES)
 
     def summaries(self, owner: str, words: str = "", *, max_count: int | None = None) -> list[Summary]:
         """The owner's conversations, newest first; with `words`, those that hold all of them in any turn or title.
@@ -243,9 +243,6 @@ class Conversations:
             known = _Line(state, summary, _searchable(one))
         with self._lock:
             self._lines[path] = known
-            self._lines.move_to_end(path)
-            while len(self._lines) > REMEMBERED_LINES:
-                self._lines.popitem(last=False)
         return known
 
     def _all(self, owner: str) -> list[Conversation]:

@@ -11,13 +11,13 @@ import hmac
 import re
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import nullcontext
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Any
 
+from cachetools import LRUCache
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
@@ -91,7 +91,7 @@ class Limit:
 
     def __init__(self, max_events: int, window_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.max_events, self.window_s, self._clock = max_events, window_s, clock
-        self._seen: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._seen: LRUCache[str, tuple[float, int]] = LRUCache(CLIENTS)
 
     def allows(self, client: str, *, count: bool = True) -> bool:
         """Whether one more event is within the limit. The event is counted unless `count` is False."""
@@ -101,9 +101,6 @@ class Limit:
             start, number = now, 0
         if count:
             self._seen[client] = (start, number + 1)
-            self._seen.move_to_end(client)
-            while len(self._seen) > CLIENTS:
-                self._seen.popitem(last=False)
         return number < self.max_events
 
 

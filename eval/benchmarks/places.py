@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from qa.documents import File, read_document, signature
+from qa.documents import read_document
+from qa.folder import File, signature
 
 
 class Places:

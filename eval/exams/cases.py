@@ -10,8 +10,9 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from eval.jsonl import numbered_lines
-from qa.documents import list_files, read_document
+from qa.documents import read_document
 from qa.errors import DocumentError, QAError
+from qa.folder import list_files
 from qa.schema import Boundary
 
 TEST_SHARE = 0.5

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eval.load import corpus
-from qa.documents import File, list_files, read_document, signature
+from qa.documents import read_document
 from qa.errors import DocumentError
+from qa.folder import File, list_files, signature
 from qa.schema import Answered, Refused
 
 EDITED = (".md", ".txt")

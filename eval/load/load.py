@@ -21,8 +21,8 @@ from eval.load import corpus, speed
 from eval.load.ledger import Changer, Ledger
 from eval.load.speed import Figures
 from qa.assistant import Assistant
-from qa.documents import list_files
 from qa.errors import QAError, StoreBusy
+from qa.folder import list_files
 from qa.schema import Answered
 
 DOCUMENTS = 400  # in the folder that is made when none is given

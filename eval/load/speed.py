@@ -287,8 +287,9 @@ def plain(docs: Path, store: Path, questions: Sequence[str]) -> Figures:
 def _passages(docs: Path, scratch: Path) -> list[tuple[str, str]]:
     """(id, text) of each passage into which the product cuts the documents."""
     from qa.chunks import split_document, split_sentences
-    from qa.documents import list_files, read_document
+    from qa.documents import read_document
     from qa.embed import passage_text, token_ends
+    from qa.folder import list_files
 
     found = []
     for number, file in enumerate(list_files(docs)[0]):

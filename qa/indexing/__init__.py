@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 
 from qa import embed
 from qa.config import Config
-from qa.documents import File, list_files, read_document
+from qa.documents import read_document
 from qa.embed import Embedder
 from qa.errors import DocumentError, FolderError, UnreadableError
+from qa.folder import File, list_files
 from qa.indexing.batches import Batches
 from qa.schema import Skipped
 from qa.store.layout import UPLOADS, folder_name

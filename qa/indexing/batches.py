@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa import chunks, embed
-from qa.documents import File
 from qa.embed import Embedder
+from qa.folder import File
 from qa.schema import Document
 from qa.store.place import Store
 

@@ -8,14 +8,15 @@ in the table `doomed`. When a writer is stopped, what is published is complete, 
 import json
 import sqlite3
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from qa.documents import File
+from cachetools import LRUCache
+
 from qa.embed import passage_text
 from qa.errors import StoreDamaged, StoreError
+from qa.folder import File
 from qa.schema import Chunk, Document, Sentence
 from qa.stages import Passage
 from qa.store import surroundings
@@ -41,9 +42,8 @@ class Library(Records):
     def __init__(self, path: Path, limits: Limits = LIMITS) -> None:
         super().__init__(path)
         self._words = WordIndex(limits)
-        self._texts: OrderedDict[int, str] = OrderedDict()
-        self._max_cached_chars = limits.cached_chars
-        self._cached_chars = 0
+        limit = limits.cached_chars  # a text that is longer than that is cached alone
+        self._texts: LRUCache[int, str] = LRUCache(limit, getsizeof=lambda text: min(len(text), limit))
         self._caching = threading.Lock()
 
     # -- what the store is ---------------------------------------------------------------------
@@ -133,16 +133,11 @@ class Library(Records):
     def text(self, content: int) -> str:
         """The whole text of a content; raises StoreDamaged when it is not the text that was indexed."""
         with self._caching:
-            if content in self._texts:
-                self._texts.move_to_end(content)
-                return self._texts[content]
+            if text := self._texts.get(content):
+                return text
         text = self._stored_text(content)
         with self._caching:
-            if content not in self._texts:
-                self._texts[content] = text
-                self._cached_chars += len(text)
-            while self._cached_chars > self._max_cached_chars and len(self._texts) > 1:
-                self._cached_chars -= len(self._texts.popitem(last=False)[1])
+            self._texts[content] = text
         return text
 
     def text_of(self, path: str) -> str | None:

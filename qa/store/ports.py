@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from qa.documents import File
+from qa.folder import File
 from qa.schema import Answered, Chunk, Document, DocumentInfo, Refused, Sentence, Skipped
 from qa.stages import Passage
 

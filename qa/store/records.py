@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from qa.documents import File
+from qa.folder import File
 from qa.schema import DocumentInfo, Skipped
 from qa.store.database import UPGRADES, VERSION_NAMES, Database
 from qa.store.integrity import check_document_seals
