@@ -24,7 +24,7 @@ from ui.__main__ import main as qa_chat
 PATHS = sorted(
     path
     for path in ROOT.rglob("*.md")
-    if not path.relative_to(ROOT).as_posix().startswith((".", "seeds/", "eval/handbook/"))
+    if not path.relative_to(ROOT).as_posix().startswith((".", "seeds/", "eval/handbook/", "tests/golden/"))
 )
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in PATHS}
 README = TEXTS["README.md"]
