@@ -107,7 +107,7 @@ class _Body:
         numbering that restarts) are not taken into account.
         """
         if mark.get(f"{W}customMarkFollows", "0") not in ("0", "false", "off"):
-            return guarded().strip()
+            return guarded(text_of(mark.getparent())).strip()
         self._numbers[kind] += 1
         number = str(self._numbers[kind])
         small = roman(self._numbers[kind])

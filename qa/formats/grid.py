@@ -55,7 +55,7 @@ def _texts(row: list[_Place]) -> list[str]:
 
 
 def _unfolded(rows: Sequence[Sequence[Cell]]) -> Iterator[list[_Place]]:
-    """The rows with a place for each column. When the grid has grown beyond MAX_PIECES places, spans are not followed."""
+    """The rows with a place for each column. Spans are not followed beyond MAX_PIECES places."""
     reaching: dict[int, tuple[int, Cell]] = {}  # column → (how many more rows the cell covers, the cell)
     size = 0
     for cells in rows:
