@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 STRUCK, STRUCK_END, RAISED, RAISED_END, LOWERED, LOWERED_END, NOTE = "\x02\x03\x04\x05\x06\x07\x0e"
 
-_ALL = re.compile("[\x01-\x07\x0e]")
+_ALL = re.compile("[\x01-\x07\x0e\x10]")
 _MARKED = re.compile("\x02[^\x03]*\x03|\x04[^\x05]*\x05|\x06[^\x07]*\x07")
 _ADJACENT = re.compile("\x03\x02|\x05\x04|\x07\x06")  # neighbouring runs of one kind are one
 _UP = dict(zip("0123456789+-−–=()ni", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻⁼⁽⁾ⁿⁱ", strict=True))

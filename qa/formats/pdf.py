@@ -4,6 +4,7 @@ A separate process (`qa.formats.pdf_pages`) reads the words of each page. `qa.fo
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from qa.errors import DocumentError
 from qa.formats.apart import USUAL, Apart, run_apart
 from qa.formats.blocks import MAX_CHARS, MAX_PIECES, Extract, assemble, stated_title
 from qa.formats.decoding import really
+from qa.formats.marks import RAISED, note_signs
 from qa.formats.pdf_layout import Piece, page_lines
 
 MAX_PAGES = 20_000
@@ -39,11 +41,11 @@ def read_pdf(data: bytes, *, apart: Apart = USUAL, **limits: int) -> Extract:
     if not any(pages):
         raise DocumentError("holds no text: it looks like a scan; run OCR on it first")
     lines = page_lines([[Piece(*piece) for piece in page or ()] for page in pages])
-    content, blocks = assemble(lines)
+    found = assemble(lines, note_signs(line.text for line in lines if RAISED in line.text))
     title = stated_title(about["title"], lines)
     scanned = [number for number, page in enumerate(pages, 1) if page is None]
     left_out = f"{_pages(scanned)} without text: run OCR on what is scanned; the rest is indexed" if scanned else None
-    return Extract(content, blocks, title=title, pages=len(pages), encoding="pdf", left_out=left_out)
+    return replace(found, title=title, pages=len(pages), encoding="pdf", left_out=left_out)
 
 
 def _pages(numbers: list[int]) -> str:
