@@ -344,6 +344,6 @@ def content_key(document: Document, format_name: str) -> str:
     facts = (document.sha256, document.title, document.date or "", document.left_out or "", format_name)
     digest = hashlib.sha256("\0".join(facts).encode())
     for block in document.blocks:  # hashed one at a time: there may be millions
-        about = (block.start, block.end, block.kind, block.level, block.page, block.locator)
+        about = (block.start, block.end, block.kind, block.level, block.page, block.locator, *block.columns)
         digest.update(f"\0{about!r}".encode())
     return digest.hexdigest()[:32]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import nupunkt
 
 from qa.formats.blocks import Line
+from qa.formats.marks import shown
 from qa.formats.pdf_pages import FIELD
 from qa.formats.plain import ITEM, starts_item
 from qa.schema import Kind
@@ -83,12 +84,13 @@ def page_lines(pages: Sequence[Sequence[Piece]]) -> list[Line]:
     columns = [_columns([piece for row in rows for piece in row]) for rows in bodies]
     set_in = _type([row for page in columns for column in page for row in column])
     lines: list[Line] = []
+    last = _LastTable()
     for number, (rows, page) in enumerate(zip(all_rows, columns, strict=True), 1):
         first_body = next((row[0].top for row in rows if id(row) not in edges), 0.0)
         running = [
             (row[0].top < first_body, Line(_joined(row), "rule", page=number)) for row in rows if id(row) in edges
         ]
-        body = [line for column in page for line in _column_lines(column, number, set_in)]
+        body = [line for column in page for line in _column_lines(column, number, set_in, last)]
         lines += [line for above, line in running if above]
         lines += body
         lines += [line for above, line in running if not above]
@@ -250,12 +252,36 @@ def _size(row: _Row) -> float:
     return round(2 * max(piece.height for piece in row)) / 2
 
 
-def _column_lines(rows: Sequence[_Row], page: int, set_in: _Type) -> Iterator[Line]:
+class _LastTable:
+    """The table that the text so far ends with: its header names the columns of its rows on the next page."""
+
+    def __init__(self) -> None:
+        self.names: tuple[str, ...] = ()
+        self.header: _Row = []
+        self.page: int | None = None  # on which it ends; None when other text follows it
+
+    def continued(self, rows: Sequence[_Row], first: str, page: int) -> bool:
+        """Whether the rows go on with it: on the next page, under the same columns, without a header of their own."""
+        if self.page != page - 1 or first == " | ".join(self.names):
+            return False
+        widest = max(rows[:COLUMN_ROWS], key=len)
+        same = len(widest) == len(self.header)
+        return same and all(abs(one.left - other.left) < 6 for one, other in zip(widest, self.header, strict=True))
+
+
+def _column_lines(rows: Sequence[_Row], page: int, set_in: _Type, last: _LastTable) -> Iterator[Line]:
     """The lines of a column: neighbouring rows of several pieces are a table, the others are paragraphs."""
     for is_table, run in _runs(rows):
         if is_table:
-            yield from (Line(text, "row", page=page, apart=at == 0) for at, text in enumerate(_table(run)))
+            texts = list(_table(run))
+            going_on = last.continued(run, texts[0], page)
+            names = last.names if going_on else ()
+            yield from (Line(text, "row", page=page, apart=at == 0, columns=names) for at, text in enumerate(texts))
+            if not going_on:
+                last.names, last.header = tuple(shown(piece.text)[0] for piece in run[0]), run[0]
+            last.page = page
         else:
+            last.page = None
             yield from _paragraphs(run, page, set_in)
 
 
@@ -388,7 +414,7 @@ def _append(text: str, words: str, set_in: _Type) -> str:
 
 
 def _keeps_hyphen(before: str, after: str, set_in: _Type) -> bool:
-    """Whether the two parts of a word are written with a hyphen: so elsewhere in the document, or as in mother-in-law."""
+    """Whether two parts of a word keep their hyphen: as elsewhere in the document, or as in mother-in-law."""
     if any(f"{before}-{part}" in set_in.hyphenated for part in (after, after.split("-")[0])):
         return True
     if f"{before}{after}" in set_in.words or f"{before}{after.split('-')[0]}" in set_in.words:

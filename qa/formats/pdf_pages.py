@@ -26,7 +26,7 @@ MAX_OBJECTS = 10_000  # in which a picture is looked for; a page with more objec
 # The library writes U+0002 or U+FFFE where it joins a word that was hyphenated at a line end.
 _WORD = re.compile(r"(?P<letters>[^\s\x00-\x20\ufffe]+)(?P<hyphen>[\x02\ufffe])?")
 
-RAISED, RAISED_END, LOWERED, LOWERED_END = "\x04\x05\x06\x07"  # as in `qa.formats.marks`, which cannot be imported here
+RAISED, RAISED_END, LOWERED, LOWERED_END = "\x04\x05\x06\x07"  # as in `qa.formats.marks`
 FIELD = "\x10"  # begins the line of a form's field
 SMALL = 0.85  # the size of raised and lowered signs is at most this share of that of the text
 _SIGN = re.compile(r"[\d−–-]{1,4}[.)]?\Z|[*†‡§]{1,3}\Z|[a-z]\Z")  # what stands raised by itself
