@@ -117,7 +117,7 @@ PARAGRAPHS = {
         '<w:r><w:t>p </w:t><w:sym w:font="Symbol" w:char="F0B3"/><w:t> 5 </w:t><w:sym w:font="Symbol" w:char="F06D"/>'
         '<w:t>m, 3 </w:t><w:sym w:font="Symbol" w:char="00B1"/><w:t> 1 </w:t><w:sym w:font="Wingdings" w:char="F0FC"/>'
         "</w:r>",
-        ["p ≥ 5 μm, 3 ± 1 \ufffd"],
+        ["p ≥ 5 μm, 3 ± 1 ✓"],
     ),
     "boxes and cells in controls": (
         "<w:r><w:t>Before.</w:t></w:r></w:p><w:tbl><w:tr><w:tc><w:p><w:r><w:t>Fee</w:t></w:r></w:p></w:tc><w:sdt>"

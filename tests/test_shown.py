@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qa.chunks import split_sentences
+from qa.errors import DocumentError
 from qa.formats import Extract, extract
 from qa.formats.forms import is_unfilled
 from qa.formats.grid import Cell, grid_lines
@@ -273,3 +274,26 @@ def test_a_drop_cap_and_automatic_numbers_of_word() -> None:
     data = docx_bytes(fill)
     assert io.BytesIO(data).read(2) == b"PK"
     assert extract(data, ".docx").text.split("\n") == ["The mill stands still.", "", "1. grind", "2. sieve"]
+
+
+def test_a_form_with_a_hundred_thousand_fields_is_refused_soon() -> None:
+    count = 100_000
+    numbers = b" ".join(b"%d 0 R" % (number + 4) for number in range(count))
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[%s]>>>>" % numbers,
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Annots[%s]>>" % numbers,
+        *[b"<</Type/Annot/Subtype/Widget/FT/Tx/T(f%d)/V(v)/Rect[9 9 99 20]>>" % number for number in range(count)],
+    ]
+    body = b"".join(b"%d 0 obj\n%s\nendobj\n" % (number, one) for number, one in enumerate(objects, 1))
+    with pytest.raises(DocumentError, match="fields"):
+        extract(b"%PDF-1.4\n" + body + b"trailer<</Root 1 0 R/Size 100004>>\n%%EOF", ".pdf")
+
+
+def test_control_characters_of_a_file_hide_nothing() -> None:
+    """Only a reader's own marks take text out."""
+    files = {".csv": b"a,b\n\x02one\x03,two\n", ".html": b"<p>\x02one\x03 two", ".txt": b"\x02one\x03 two"}
+    for ending, data in files.items():
+        found = extract(data, ending)
+        assert "one" in found.text
+        assert not found.struck

@@ -88,7 +88,7 @@ def _read_apart(ending: str, data: bytes, apart: Apart) -> Extract:
     found, *_ = _said(said, 1)
     if "problem" in found:
         raise DocumentError(found["problem"])
-    blocks = tuple(Block(*about, tuple(columns)) for *about, columns in _said(said))
+    blocks = tuple(Block(**one | {"columns": tuple(one["columns"])}) for one in _said(said))
     struck = tuple(Struck(**one) for one in found["struck"])
     return Extract(**found | {"blocks": blocks, "dates": tuple(found["dates"]), "struck": struck})
 

@@ -73,10 +73,10 @@ def bounded(pieces: Iterable[_T]) -> Iterator[_T]:
         yield piece
 
 
-def assemble(lines: Iterable[Line], notes: frozenset[str] = frozenset()) -> Extract:
+def assemble(lines: Iterable[Line], notes: frozenset[str] | None = None) -> Extract:
     """The text of all lines, one below the other, its blocks, and where struck text stood.
 
-    `notes` are the signs of the document's notes. Raises DocumentError for more than MAX_CHARS characters or
+    `notes` are the signs of the document's notes; None where its lines hold no marks of `qa.formats.marks`. Raises DocumentError for more than MAX_CHARS characters or
     MAX_PIECES lines or struck pieces.
     """
     joined: list[str] = []
@@ -84,7 +84,7 @@ def assemble(lines: Iterable[Line], notes: frozenset[str] = frozenset()) -> Extr
     struck: list[Struck] = []
     at = 0
     for line in bounded(lines):
-        text, left_out = shown(clean(line.text), notes)
+        text, left_out = (clean(line.text), []) if notes is None else shown(clean(line.text), notes)
         close = blocks and line.kind == blocks[-1].kind and line.kind in ("item", "row", "code")
         apart = not close if line.apart is None else line.apart
         gap = "" if not blocks else "\n\n" if apart else "\n"
@@ -132,7 +132,7 @@ def table_lines(
             continue
         row = " | ".join(cells).strip()
         long = len(row) > ROW_CHARS and len(shown(row)[0]) > ROW_CHARS
-        pieces = _pieces(cells, (list(columns) if heads < 1 else header) or []) if long else [row]
+        pieces = _pieces(cells, (list(columns) if columns and heads < 1 else header) or []) if long else [row]
         for piece in pieces:
             is_row = not long or len(piece) <= ROW_CHARS
             names = columns[: len(cells)] if is_row and not long and heads < 1 else ()

@@ -37,7 +37,7 @@ class Numbering:
         self._nums = {one.get(f"{W}numId"): one for one in every if one.tag == f"{W}num"}
         self._lists = {name: value(one.find(f"{W}abstractNumId")) for name, one in self._nums.items()}
         for name, abstract in abstracts.items():  # a list can borrow the levels of another one, by a style's name
-            style = styles.get(value(abstract.find(f"{W}numStyleLink")))
+            style = styles.get(value(abstract.find(f"{W}numStyleLink")) or "")
             lent = None if style is None else value(style.find(f"{W}pPr/{W}numPr/{W}numId"))
             self._lists |= {
                 num: self._lists.get(lent) or one for num, one in self._lists.items() if lent and one == name

@@ -53,7 +53,7 @@ def styled(styles: dict[str, Any]) -> dict[str, set[str]]:
                 break
             for mark, is_on in _marks(style.find(f"{W}rPr")).items():
                 marks.setdefault(mark, is_on)
-            style = styles.get(value(style.find(f"{W}basedOn")))
+            style = styles.get(value(style.find(f"{W}basedOn")) or "")
         if any(marks.values()):
             found[name] = {mark for mark, is_on in marks.items() if is_on}
     return found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qa.errors import DocumentError
 from qa.formats.blocks import Extract, Line, assemble, clean, raise_beyond
 from qa.formats.decoding import NO_TEXT, declared_encoding, decode
-from qa.formats.marks import note_signs
+from qa.formats.marks import guarded, note_signs
 from qa.formats.plain import plain_blocks
 from qa.formats.web import page_lines
 
@@ -64,7 +64,7 @@ def _bounded_policy() -> Any:
 
 
 def _body(mail: "EmailMessage") -> list[Line]:
-    text = _text(mail, "plain")
+    text = guarded(_text(mail, "plain"))
     if not text.strip():  # some programs write a blank plain text beside the HTML part
         return page_lines(_text(mail, "html"))
     # Lines with a mark such as ">" are read like other lines.
@@ -105,4 +105,4 @@ def _header(mail: "EmailMessage", name: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(clean(text).split())
+    return " ".join(guarded(clean(text)).split())

@@ -14,6 +14,7 @@ from qa.formats.blocks import MAX_CHARS, MAX_PIECES, Extract, assemble, stated_t
 from qa.formats.decoding import really
 from qa.formats.marks import RAISED, note_signs
 from qa.formats.pdf_layout import Piece, page_lines
+from qa.formats.pdf_pages import MAX_FIELDS
 
 MAX_PAGES = 20_000
 LIMITS = {"pages": MAX_PAGES, "characters": MAX_CHARS, "pieces": MAX_PIECES}
@@ -26,6 +27,7 @@ _PROBLEMS = {
     "broken": "is a broken PDF; save it again",
     "pages": "has more than {pages:,} pages; split it",
     "characters": "holds more than {characters:,} characters; split it",
+    "fields": f"is a form with more than {MAX_FIELDS:,} fields; split it",
     "pieces": "holds more than {pieces:,} pieces of text; split it",
 }
 

@@ -34,6 +34,7 @@ _SIGN = re.compile(r"[\d−–-]{1,4}[.)]?\Z|[*†‡§]{1,3}\Z|[a-z]\Z")  # wha
 BOXES, TEXTS = (2, 3), (4, 5, 6)  # the library's kinds of fields: tick and radio boxes; lists and texts
 SECRET = 1 << 13  # a field's flag: a password
 EMPTY = "____"  # as in `qa.formats.forms`
+MAX_FIELDS = 20_000  # of a file with a form, other annotations included
 VALUE_BYTES = 20_000  # of a field
 LONGEST = 60  # characters of a word in which raised signs are looked for
 NEAR = 40  # pieces in which a field's label is looked for
@@ -57,12 +58,15 @@ def main(max_pages: int, max_chars: int, max_pieces: int, cpu_s: int, memory: in
         return _say({"problem": "pages"})
     _say({"pages": pages, "title": pdf.get_metadata_value("Title")})
     form = _form(pdf)
-    chars = count = 0
+    chars = count = asked = 0
     for number in range(pages):
         page = pdf[number]
         pieces = list(itertools.islice(_pieces(page_words(page)), max_pieces - count + 1))
         if form is not None:
-            pieces = with_fields(pieces, itertools.islice(fields(page, form), max_pieces - count + 1))
+            asked += annotations(page)
+            if asked > MAX_FIELDS:  # the library searches all fields for each one
+                return _say({"problem": "fields"})
+            pieces = with_fields(pieces, fields(page, form))
         chars += sum(len(piece[0]) for piece in pieces)
         if chars > max_chars:
             return _say({"problem": "characters"})
@@ -184,6 +188,13 @@ def _form(pdf: Any) -> Any:
         return None
     pdf.init_forms()
     return pdf.formenv.raw if pdf.formenv else None
+
+
+def annotations(page: Any) -> int:
+    """How many annotations the page has; fields are annotations."""
+    import pypdfium2.raw as pdfium
+
+    return int(pdfium.FPDFPage_GetAnnotCount(page))
 
 
 def fields(page: Any, form: Any) -> Iterator[tuple[int, str, str, tuple[float, float, float, float]]]:
