@@ -6,12 +6,13 @@ one sentence; only white space lies outside of all chunks; the same bytes give t
 
 import itertools
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import nupunkt
 
-from qa.schema import Block, Chunk, Document, Sentence
+from qa.schema import Block, Chunk, Document, Sentence, Struck
 from qa.words import CLINGING, FUNCTION_WORDS
 
 VERSION = "2"  # of cutting: raise it when boundaries change
@@ -24,6 +25,7 @@ TokenEnds = Callable[[str], Sequence[int]]
 """Text → the end of each of the models' tokens, as offsets in characters, ascending, without special tokens."""
 
 _WORD = re.compile(r"\S+")
+_WORDY = re.compile(r"\w")
 _SPACES = re.compile(r"\s*")
 # Sentence ends that the library does not know. After a quotation a Japanese sentence can go on (「…。」と).
 _WIDE_END = re.compile(r"[。！？｡।॥؟۔]+(?:[」』”’）)\]]+(?![ぁ-ゖ、，」』”’）)\]]))?(?![」』”’）)\]])(?=\s*\S)")
@@ -55,8 +57,17 @@ class _Piece:
 
 def split_sentences(document: Document) -> list[Sentence]:
     """The document's sentences in order, without outer white space; only white space lies outside of all of them."""
+    kept = [one for one in document.struck if one.start < one.end]
     return [
-        Sentence(start, end, block.kind, block.level, block.page, block.locator)
+        Sentence(
+            start,
+            end,
+            "rule" if kept and _is_struck(document.text, start, end, kept) else block.kind,
+            block.level,
+            block.page,
+            block.locator,
+            block.columns,
+        )
         for block in document.blocks
         for start, end in _sentence_spans(document.text, block)
     ]
@@ -85,6 +96,18 @@ def split_document(text: str, sentences: Sequence[Sentence], token_ends: TokenEn
         )
         first = last - 1 if shares else last
     return chunks
+
+
+def _is_struck(text: str, start: int, end: int, kept: Sequence[Struck]) -> bool:
+    """Whether all words of the interval stand in struck text; `kept` are those that the text holds, in order."""
+    at, found = start, False
+    for one in kept[bisect_right(kept, start, key=lambda one: one.end) :]:
+        if one.start >= end:
+            break
+        if _WORDY.search(text, at, max(at, one.start)):
+            return False
+        at, found = min(one.end, end), True
+    return found and not _WORDY.search(text, at, end)
 
 
 def clause_ends(text: str, start: int, end: int) -> list[int]:

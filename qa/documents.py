@@ -30,6 +30,7 @@ def read_document(file: File, *, max_file_mb: float) -> Document:
         encoding=found.encoding,
         blocks=found.blocks,
         left_out=found.left_out,
+        struck=found.struck,
     )
 
 

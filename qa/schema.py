@@ -23,6 +23,20 @@ class Block:
     level: int = 0  # of a heading; 1 is the top level
     page: int | None = None
     locator: str | None = None  # the place in the file, such as "slide 4"
+    columns: tuple[str, ...] = ()  # of a table row: each cell's column name, where the table's first row does not tell
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """Text that the file shows struck through; it is never evidence.
+
+    `text` stood at `start` and is left out of the document's text; then `start == end`. Formats whose text is the file
+    itself keep it at `start:end`, and `text` is empty.
+    """
+
+    start: int
+    end: int
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +52,7 @@ class Document:
     encoding: str
     blocks: tuple[Block, ...]
     left_out: str | None = None  # which part of the file is missing from the text, and what to do about it
+    struck: tuple[Struck, ...] = ()  # in order of their places
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +65,7 @@ class Sentence:
     level: int = 0
     page: int | None = None
     locator: str | None = None
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ def _rule(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern.replace(" ", r"\s+"), re.IGNORECASE)
 
 
+_STRUCK = re.compile(r"~~(?=\S)[^~]+(?<=\S)~~")
 _NEGATION = (
     r"(?:(?:may|must|can|could|shall|should|will|would|is|are|was|were|do|does|did|has|have|had|need|be|been)\s+)?"
     r"\b(?:not|never|no longer)\b|\bcannot\b|\b\w+n['’]t\b"
@@ -85,6 +86,8 @@ def pick(question: str, text: str, before: str, span: tuple[int, int]) -> tuple[
     None where no cell of the row can be told to be what is asked for. `before` is what stands before the quote
     (`Quote.before`): of a row its table's header.
     """
+    if any(one.start() < span[1] and span[0] < one.end() for one in _STRUCK.finditer(text)):
+        return None  # it is struck through
     first, last = _line(text, span[0])
     row = text[first:last]
     if not is_row(row):

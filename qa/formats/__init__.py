@@ -30,7 +30,7 @@ from qa.formats.plain import read_plain
 from qa.formats.pptx import read_pptx
 from qa.formats.web import read_html
 from qa.formats.xlsx import read_xlsx
-from qa.schema import Block
+from qa.schema import Block, Struck
 
 __all__ = ["READERS", "Extract", "decode", "extract", "read_html", "read_markdown", "read_plain"]
 
@@ -88,8 +88,9 @@ def _read_apart(ending: str, data: bytes, apart: Apart) -> Extract:
     found, *_ = _said(said, 1)
     if "problem" in found:
         raise DocumentError(found["problem"])
-    blocks = tuple(Block(*one) for one in _said(said))
-    return Extract(**found | {"blocks": blocks, "dates": tuple(found["dates"])})
+    blocks = tuple(Block(**one | {"columns": tuple(one["columns"])}) for one in _said(said))
+    struck = tuple(Struck(**one) for one in found["struck"])
+    return Extract(**found | {"blocks": blocks, "dates": tuple(found["dates"]), "struck": struck})
 
 
 def _said(lines: io.BytesIO, most: int | None = None) -> Iterator[Any]:

@@ -7,11 +7,13 @@ and the title and date that the format states. All text except white space lies 
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from qa.errors import DocumentError
-from qa.schema import Block, Kind
+from qa.formats.forms import is_unfilled
+from qa.formats.marks import has_text, shown
+from qa.schema import Block, Kind, Struck
 
 ROW_CHARS = 500  # a longer table row is prose, or the table only lays out the page; it is not quoted as a row
 MAX_CHARS = 50_000_000  # of extracted text
@@ -37,6 +39,7 @@ class Extract:
     pages: int | None = None
     body: int = 0  # where front matter ends and the body starts
     encoding: str = "utf-8"  # how the file's bytes became text: an encoding, or the format's name
+    struck: tuple[Struck, ...] = ()
     left_out: str | None = None  # which part of the file is missing from the text, and what to do about it
 
 
@@ -54,6 +57,7 @@ class Line:
     page: int | None = None
     locator: str | None = None
     apart: bool | None = None
+    columns: tuple[str, ...] = ()
 
 
 def raise_beyond(pieces: int) -> None:
@@ -69,52 +73,73 @@ def bounded(pieces: Iterable[_T]) -> Iterator[_T]:
         yield piece
 
 
-def assemble(lines: Iterable[Line]) -> tuple[str, tuple[Block, ...]]:
-    """The text of all lines, one below the other, and its blocks.
+def assemble(lines: Iterable[Line], notes: frozenset[str] | None = None) -> Extract:
+    """The text of all lines, one below the other, its blocks, and where struck text stood.
 
-    Raises DocumentError for more than MAX_CHARS characters or MAX_PIECES lines.
+    `notes` are the signs of the document's notes; None where its lines hold no marks of `qa.formats.marks`. Raises DocumentError for more than MAX_CHARS characters or
+    MAX_PIECES lines or struck pieces.
     """
     joined: list[str] = []
     blocks: list[Block] = []
+    struck: list[Struck] = []
     at = 0
     for line in bounded(lines):
-        text = clean(line.text)
+        text, left_out = (clean(line.text), []) if notes is None else shown(clean(line.text), notes)
         close = blocks and line.kind == blocks[-1].kind and line.kind in ("item", "row", "code")
         apart = not close if line.apart is None else line.apart
         gap = "" if not blocks else "\n\n" if apart else "\n"
         locator = None if line.locator is None else clean(line.locator)[:LOCATOR_CHARS]
-        found = tight(text, 0, len(text), line.kind, line.level, page=line.page, locator=locator, offset=at + len(gap))
+        kind = "rule" if line.kind != "heading" and is_unfilled(text) else line.kind
+        found = tight(text, 0, len(text), kind, line.level, page=line.page, locator=locator, offset=at + len(gap))
+        first = at + len(gap) if found else at
+        struck += (Struck(first + place, first + place, content) for place, content in left_out)
+        raise_beyond(len(struck))
         if not found:
             continue
+        if line.columns:
+            found = [replace(found[0], columns=tuple(clean(name) for name in line.columns))]
         blocks += found
         joined += (gap, text)
         at += len(gap) + len(text)
         if at > MAX_CHARS:
             raise DocumentError(f"holds more than {MAX_CHARS:,} characters; split it")
-    return "".join(joined), tuple(blocks)
+    return Extract("".join(joined), tuple(blocks), struck=tuple(struck))
 
 
-def table_lines(rows: Iterable[tuple[str | None, Sequence[str]]], *, page: int | None = None) -> Iterator[Line]:
+def table_lines(
+    rows: Iterable[tuple[str | None, Sequence[str]]],
+    *,
+    page: int | None = None,
+    heads: int = 1,
+    columns: tuple[str, ...] = (),
+) -> Iterator[Line]:
     """The rows of one table, given as (locator, cells), as one line each with the cells joined by " | ".
 
     The first row with two or more filled cells is the header. Rows above it, such as a caption, are plain text. A row
     longer than ROW_CHARS becomes several lines of "column: cell". Rows without text are left out.
+
+    `heads` is how many rows the header has. `columns` are the names of the columns where its first row does not tell
+    them; with `heads` of 0, the header stands elsewhere, such as on an earlier page.
     """
-    header: list[str] | None = None
+    header: list[str] | None = None if heads else list(columns)
     apart = True  # the header starts the table; a caption above it is not part of the table
     for locator, raw in rows:
         cells = [" ".join(cell.split()) for cell in raw]
         if not any(cells):
             continue
-        if header is None and sum(map(bool, cells)) < 2:
+        if header is None and sum(map(has_text, cells)) < 2:
             yield Line("".join(cells), page=page, locator=locator, apart=True)
             continue
         row = " | ".join(cells).strip()
-        pieces = [row] if len(row) <= ROW_CHARS else _pieces(cells, header or [])
+        long = len(row) > ROW_CHARS and len(shown(row)[0]) > ROW_CHARS
+        pieces = _pieces(cells, (list(columns) if columns and heads < 1 else header) or []) if long else [row]
         for piece in pieces:
-            yield Line(piece, "row" if len(piece) <= ROW_CHARS else "text", page=page, locator=locator, apart=apart)
+            is_row = not long or len(piece) <= ROW_CHARS
+            names = columns[: len(cells)] if is_row and not long and heads < 1 else ()
+            yield Line(piece, "row" if is_row else "text", page=page, locator=locator, apart=apart, columns=names)
             apart = False
         header = header or cells
+        heads -= 1
 
 
 def _pieces(cells: list[str], header: list[str]) -> list[str]:

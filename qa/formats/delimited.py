@@ -29,16 +29,16 @@ def _read(text: str, delimiter: str) -> Extract:
     try:
         numbered = ((f"row {number}", row) for number, row in enumerate(rows, 1))
         if _is_spaced(text, delimiter):
-            content, blocks = assemble(table_lines(numbered))
+            found = assemble(table_lines(numbered))
         else:
             tables = itertools.groupby(numbered, key=lambda row: _has_text(row[1]))  # a row without text ends a table
-            content, blocks = assemble(line for filled, table in tables if filled for line in table_lines(table))
+            found = assemble(line for filled, table in tables if filled for line in table_lines(table))
     except csv.Error:
         limit = csv.field_size_limit()
         raise DocumentError(
             f"has a cell of more than {limit:,} characters: is a quotation mark open at row {rows.line_num}?"
         ) from None
-    return Extract(content, blocks)
+    return found
 
 
 def _has_text(row: list[str]) -> bool:

@@ -5,45 +5,21 @@ line, such as "x^2/(a+b)".
 """
 
 import io
-import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from qa.formats.blocks import ROW_CHARS, Extract, Line, assemble, stated_title, table_lines
+from qa.formats.blocks import ROW_CHARS, Extract, Line, assemble, stated_title
+from qa.formats.docx_numbers import Numbering, roman
+from qa.formats.docx_text import SKIPPED, W, shown_elements, styled, text_of, value
+from qa.formats.grid import MAX_ACROSS, Cell, grid_lines
+from qa.formats.marks import guarded, has_text, note_signs, shown, struck
 
-_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
-_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _FOOTNOTES = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/footnotes"
+_NUMBERING = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/numbering"
 _ENDNOTES = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/endnotes"
-_SKIPPED = {f"{_W}{name}" for name in ("del", "moveFrom", "pPr", "instrText", "txbxContent")} | {_FALLBACK}
-_BEFORE = {f"{_M}den": "/", f"{_M}sup": "^", f"{_M}sub": "_", f"{_M}lim": "_"}  # written before a part of an equation
-_GROUPED = {f"{_M}num", *_BEFORE}
-# Marks the edge of such a part; XML cannot hold this character. It becomes a space between two letters or digits.
-_EDGE = "\x1f"
-_SYMBOLS = {  # the characters of the font Symbol, by the last two hexadecimal digits of their number
-    **{0x41 + at: sign for at, sign in enumerate("ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ")},
-    **{0x61 + at: sign for at, sign in enumerate("αβχδεφγηιϕκλμνοπθρστυϖωξψζ")},
-    **{0x30 + at: str(at) for at in range(10)},
-    **dict(zip(b" ()+,./:;<=>[]{}|%", " ()+,./:;<=>[]{}|%", strict=True)),
-    **dict(
-        zip(bytes.fromhex("2d a0 a2 a3 a5 ab ac ad ae af b0 b1 b2 b3 b4 b5 b6 b7"), "−€′≤∞↔←↑→↓°±″≥×∝∂•", strict=True)
-    ),
-    **dict(
-        zip(
-            bytes.fromhex("b8 b9 ba bb bc c7 c8 ce cf d2 d3 d4 d5 d6 d7 d8 db de e5 f2"),
-            "÷≠≡≈…∩∪∈∉®©™∏√⋅¬⇔⇒∑∫",
-            strict=True,
-        )
-    ),
-}
-_SIGNS = {f"{_W}tab": " ", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
-
 _NOTE_FORMATS = {"footnote": "decimal", "endnote": "lowerRoman"}  # Word's defaults, when a document names no format
-_ROMAN = tuple(
-    zip((1000, 900, 500, 400, 100, 90, 50, 40, 10, 9, 5, 4, 1), "m cm d cd c xc l xl x ix v iv i".split(), strict=True)
-)
 
 
 def read_docx(data: bytes) -> Extract:
@@ -52,17 +28,8 @@ def read_docx(data: bytes) -> Extract:
 
     document: Any = docx.Document(io.BytesIO(data))
     lines = list(_Body(document).lines())
-    content, blocks = assemble(lines)
-    return Extract(content, blocks, title=stated_title(document.core_properties.title, lines), encoding="docx")
-
-
-def _roman(number: int) -> str:
-    """The number in small Roman numerals: 4 → "iv"."""
-    found = ""
-    for value, sign in _ROMAN:
-        found += number // value * sign
-        number %= value
-    return found
+    found = assemble(lines, note_signs(line.text for line in lines))
+    return replace(found, title=stated_title(document.core_properties.title, lines), encoding="docx")
 
 
 class _Body:
@@ -70,51 +37,65 @@ class _Body:
 
     def __init__(self, document: Any) -> None:
         self._document = document
-        self._styles = {one.get(f"{_W}styleId"): one for one in document.styles.element.iter(f"{_W}style")}
+        self._styles = {one.get(f"{W}styleId"): one for one in document.styles.element.iter(f"{W}style")}
         self._notes = {**self._read_notes(_FOOTNOTES, "footnote"), **self._read_notes(_ENDNOTES, "endnote")}
         self._numbers: Counter[str] = Counter()  # how many notes were numbered so far, by kind
-        formats = {kind: document.settings.element.find(f"{_W}{kind}Pr/{_W}numFmt") for kind in _NOTE_FORMATS}
+        formats = {kind: document.settings.element.find(f"{W}{kind}Pr/{W}numFmt") for kind in _NOTE_FORMATS}
         self._formats = {
-            kind: default if (found := formats[kind]) is None else found.get(f"{_W}val")
+            kind: default if (found := formats[kind]) is None else found.get(f"{W}val")
             for kind, default in _NOTE_FORMATS.items()
         }
+        self._marks = styled(self._styles)
+        self._numbering = Numbering(self._part(_NUMBERING), self._styles)
+        self._drop_cap = ""  # large first letters, which stand in a paragraph of their own
         self._has_title = False
+
+    def _part(self, relation: str) -> Any:
+        import docx.oxml
+
+        for related in self._document.part.rels.values():
+            if related.reltype == relation and not related.is_external:
+                return docx.oxml.parse_xml(related.target_part.blob)  # no entities, no network
+        return None
 
     def lines(self) -> Iterator[Line]:
         yield from self._container(self._document.element.body)
 
     def _read_notes(self, relation: str, kind: str) -> dict[tuple[str, str], Any]:
-        import docx.oxml
-
-        for related in self._document.part.rels.values():
-            if related.reltype == relation and not related.is_external:
-                root: Any = docx.oxml.parse_xml(related.target_part.blob)  # no entities, no network
-                return {(kind, note.get(f"{_W}id")): note for note in root.iter(f"{_W}{kind}")}
-        return {}
+        root = self._part(relation)
+        return {} if root is None else {(kind, note.get(f"{W}id")): note for note in root.iter(f"{W}{kind}")}
 
     def _container(self, parent: Any) -> Iterator[Line]:
         for child in parent:
-            if child.tag == f"{_W}p":
+            if child.tag == f"{W}p":
                 yield from self._paragraph(child)
-            elif child.tag == f"{_W}tbl":
+            elif child.tag == f"{W}tbl":
                 yield from self._table(child)
-            elif child.tag not in _SKIPPED and child.tag != f"{_W}sectPr":  # such as a content control
+            elif child.tag not in SKIPPED and child.tag != f"{W}sectPr":  # such as a content control
                 yield from self._container(child)
 
     def _paragraph(self, paragraph: Any) -> Iterator[Line]:
-        text = _text(paragraph)
+        text = text_of(paragraph, self._marks)
+        if self._is_struck(paragraph):
+            text = struck(text)
+        frame = paragraph.find(f"{W}pPr/{W}framePr")
+        if frame is not None and frame.get(f"{W}dropCap") in ("drop", "margin"):
+            self._drop_cap += text.strip()
+            return
+        text, self._drop_cap = self._drop_cap + text, ""
+        sign = self._number(paragraph)
         if text.strip():
-            yield self._line(paragraph, text)
+            yield self._line(paragraph, text, sign)
         yield from self._beside(paragraph)
 
     def _beside(self, element: Any) -> Iterator[Line]:
         """The text boxes and notes of a paragraph or table; they follow it."""
-        for box in _shown(element, f"{_W}txbxContent"):
+        for box in shown_elements(element, f"{W}txbxContent"):
             yield from self._container(box)
         for kind in ("footnote", "endnote"):
-            for mark in _shown(element, f"{_W}{kind}Reference"):
-                note = self._notes.get((kind, mark.get(f"{_W}id")))
-                text = " ".join(_text(note).split()) if note is not None else ""
+            for mark in shown_elements(element, f"{W}{kind}Reference"):
+                note = self._notes.get((kind, mark.get(f"{W}id")))
+                text = " ".join(text_of(note, self._marks).split()) if note is not None else ""
                 sign = self._sign(mark, kind)
                 if text:
                     yield Line(text, locator=f"{kind} {sign}".strip())
@@ -125,40 +106,68 @@ class _Body:
         Numbers are Arabic or Roman, by the setting of the whole document. Settings of single sections (letters, or
         numbering that restarts) are not taken into account.
         """
-        if mark.get(f"{_W}customMarkFollows", "0") not in ("0", "false", "off"):
-            return _text(mark.getparent()).strip()
+        if mark.get(f"{W}customMarkFollows", "0") not in ("0", "false", "off"):
+            return guarded(text_of(mark.getparent())).strip()
         self._numbers[kind] += 1
         number = str(self._numbers[kind])
-        roman = _roman(self._numbers[kind])
-        return {"lowerRoman": roman, "upperRoman": roman.upper()}.get(self._formats[kind], number)
+        small = roman(self._numbers[kind])
+        return {"lowerRoman": small, "upperRoman": small.upper()}.get(self._formats[kind], number)
 
-    def _line(self, paragraph: Any, text: str) -> Line:
+    def _is_struck(self, paragraph: Any) -> bool:
+        name = value(paragraph.find(f"{W}pPr/{W}pStyle"))
+        return name is not None and "struck" in self._marks.get(name, ())
+
+    def _number(self, paragraph: Any) -> str | None:
+        """The number that Word writes before the paragraph, "" for a bullet, None where it is not in a list."""
+        num = level = style = None
+        for source in self._chain(paragraph):
+            properties = source if source.tag == f"{W}pPr" else source.find(f"{W}pPr")
+            numbering = properties.find(f"{W}numPr") if properties is not None else None
+            if numbering is None:
+                continue
+            level = value(numbering.find(f"{W}ilvl")) if level is None else level
+            num = value(numbering.find(f"{W}numId"))
+            if num is not None:
+                style = source.get(f"{W}styleId")
+                break
+        if num is None or num == "0":  # 0 cancels the numbering of the style
+            return None
+        at = int(level) if level and level.isdigit() and len(level) < 3 else None
+        if at is None:
+            at = self._numbering.level_of_style(num, style) if style else 0
+        return self._numbering.next_sign(num, at)
+
+    def _line(self, paragraph: Any, text: str, sign: str | None) -> Line:
+        content = " ".join(text.split())
+        numbered = f"{sign} {content}" if sign and has_text(content) else content
         names = self._style_names(paragraph)
         level = self._heading_level(paragraph, names)
         if level is not None:
-            return Line(" ".join(text.split()), "heading", level)
+            return Line(numbered, "heading", level)
         if any(name.startswith(("toc ", "table of figures")) for name in names):
             return Line(" ".join(text.split()), "rule")
-        if self._is_item(paragraph, names):
-            return Line("- " + " ".join(text.split()), "item")
+        if sign:
+            return Line(numbered, "item")
+        if sign is not None or self._is_list(paragraph, names):
+            return Line(f"- {content}" if has_text(content) else content, "item")
         return Line("\n".join(" ".join(line.split()) for line in text.split("\n") if line.strip()))
 
     def _chain(self, paragraph: Any) -> Iterator[Any]:
         """The paragraph's own properties, then its style, then the styles that this one is based on."""
-        properties = paragraph.find(f"{_W}pPr")
+        properties = paragraph.find(f"{W}pPr")
         name = None
         if properties is not None:
             yield properties
-            name = _value(properties.find(f"{_W}pStyle"))
+            name = value(properties.find(f"{W}pStyle"))
         for _ in range(20):  # limited, because styles can be based on each other in a circle
             style = self._styles.get(name)
             if style is None:
                 return
             yield style
-            name = _value(style.find(f"{_W}basedOn"))
+            name = value(style.find(f"{W}basedOn"))
 
     def _style_names(self, paragraph: Any) -> list[str]:
-        names = (_value(source.find(f"{_W}name")) for source in self._chain(paragraph))
+        names = (value(source.find(f"{W}name")) for source in self._chain(paragraph))
         return [name.lower() for name in names if name]
 
     def _heading_level(self, paragraph: Any, names: list[str]) -> int | None:
@@ -170,31 +179,65 @@ class _Body:
             if name.startswith("heading ") and name[8:].isdigit():
                 return int(name[8:]) + self._has_title
         for source in self._chain(paragraph):
-            properties = source if source.tag == f"{_W}pPr" else source.find(f"{_W}pPr")
-            outline = _value(properties.find(f"{_W}outlineLvl")) if properties is not None else None
+            properties = source if source.tag == f"{W}pPr" else source.find(f"{W}pPr")
+            outline = value(properties.find(f"{W}outlineLvl")) if properties is not None else None
             if outline and outline.isdigit():
                 return int(outline) + 1 + self._has_title if int(outline) < 9 else None  # 9 is body text
         return None
 
-    def _is_item(self, paragraph: Any, names: list[str]) -> bool:
-        for source in self._chain(paragraph):
-            properties = source if source.tag == f"{_W}pPr" else source.find(f"{_W}pPr")
-            numbering = properties.find(f"{_W}numPr") if properties is not None else None
-            if numbering is not None:
-                return _value(numbering.find(f"{_W}numId")) != "0"  # 0 cancels the numbering of the style
-        return any(name.startswith("list ") and not name.startswith("list paragraph") for name in names)
+    def _is_list(self, paragraph: Any, names: list[str]) -> bool:
+        """Whether the style is that of a list, unless the paragraph itself cancels its numbering."""
+        cancelled = value(paragraph.find(f"{W}pPr/{W}numPr/{W}numId")) == "0"
+        return not cancelled and any(
+            name.startswith("list ") and not name.startswith("list paragraph") for name in names
+        )
 
     def _table(self, table: Any) -> Iterator[Line]:
         """The table's rows. When a row is too long, the table lays out the page: then the content of its cells."""
-        rows = [list(_within(row, f"{_W}tc")) for row in _within(table, f"{_W}tr")]
-        texts = [[" ".join(_text(cell).split()) for cell in row] for row in rows]
-        if any(len(" | ".join(row)) > ROW_CHARS for row in texts):
-            for row in rows:
-                for cell in row:
+        rows = [(row, list(_within(row, f"{W}tc"))) for row in _within(table, f"{W}tr")]
+        texts = [[" ".join(text_of(cell, self._marks).split()) for cell in cells] for _, cells in rows]
+        if any(len(" | ".join(row)) > ROW_CHARS and len(shown(" | ".join(row))[0]) > ROW_CHARS for row in texts):
+            for _, cells in rows:
+                for cell in cells:
                     yield from self._container(cell)
             return
-        yield from table_lines((None, row) for row in texts)
+        yield from grid_lines([(None, row) for row in _spanned(rows, texts)])
         yield from self._beside(table)
+
+
+def _spanned(rows: Sequence[tuple[Any, list[Any]]], texts: Sequence[list[str]]) -> list[list[Cell]]:
+    """The rows with the spans of their cells; what continues a cell of the row above is left out."""
+    spanned: list[list[Cell]] = []
+    open_at: dict[int, tuple[int, int]] = {}  # column → (row, place) of the cell that may go on there
+    for number, ((row, cells), written) in enumerate(zip(rows, texts, strict=True)):
+        is_name = row.find(f"{W}trPr/{W}tblHeader") is not None
+        before = _count(row.find(f"{W}trPr/{W}gridBefore"), 0)
+        made = [Cell("", before)] if before else []
+        column, going_on = before, {}
+        for cell, text in zip(cells, written, strict=True):
+            properties = cell.find(f"{W}tcPr")
+            across = _count(properties.find(f"{W}gridSpan"), 1) if properties is not None else 1
+            merge = properties.find(f"{W}vMerge") if properties is not None else None
+            beside = properties.find(f"{W}hMerge") if properties is not None else None
+            above = open_at.get(column)
+            if merge is not None and value(merge) in (None, "continue") and above:
+                spanned[above[0]][above[1]] = replace(spanned[above[0]][above[1]], down=number - above[0] + 1)
+                going_on[column] = above
+            elif beside is not None and value(beside) in (None, "continue") and made:
+                made[-1] = replace(made[-1], across=made[-1].across + across)
+            else:
+                made.append(Cell(text, across, 1, is_name))
+                if merge is not None:
+                    going_on[column] = (number, len(made) - 1)
+            column += across
+        spanned.append(made)
+        open_at = going_on
+    return spanned
+
+
+def _count(element: Any, default: int) -> int:
+    text = value(element) or ""
+    return min(int(text), MAX_ACROSS) if text.isascii() and text.isdigit() and len(text) < 9 else default
 
 
 def _within(parent: Any, tag: str) -> Iterator[Any]:
@@ -202,97 +245,5 @@ def _within(parent: Any, tag: str) -> Iterator[Any]:
     for child in parent:
         if child.tag == tag:
             yield child
-        elif child.tag in (f"{_W}sdt", f"{_W}sdtContent", f"{_W}ins", f"{_W}customXml"):
+        elif child.tag in (f"{W}sdt", f"{W}sdtContent", f"{W}ins", f"{W}customXml"):
             yield from _within(child, tag)
-
-
-def _text(element: Any) -> str:
-    """The text as Word shows it, with its line breaks."""
-    parts: list[str] = []
-
-    def walk(parent: Any) -> None:
-        for child in parent:
-            if child.tag in (f"{_W}t", f"{_M}t"):
-                parts.append(child.text or "")
-            elif child.tag in _SIGNS:
-                parts.append(_SIGNS[child.tag])
-            elif child.tag == f"{_W}sym":
-                parts.append(_symbol(child))
-            elif _is_left_out(child):
-                continue
-            elif child.tag in _GROUPED:
-                parts.extend((_grouped(child), _EDGE))
-            elif child.tag == f"{_M}f":
-                parts.append(_EDGE)  # so that 2 1/2 does not become 21/2
-                walk(child)
-            elif child.tag == f"{_M}rad":
-                parts.extend((_root(child), _EDGE))
-            elif child.tag in (f"{_M}d", f"{_M}nary"):
-                begin, end = _around(child)
-                parts.append(begin)
-                walk(child)
-                parts.append(end)
-            else:
-                walk(child)
-                if child.tag in (f"{_W}p", f"{_W}tc", f"{_M}fName", f"{_M}mr"):
-                    parts.append(" ")
-
-    walk(element)
-    return re.sub(rf"(?<=\w){_EDGE}+(?=\w)", " ", "".join(parts)).replace(_EDGE, "")
-
-
-def _grouped(element: Any) -> str:
-    """A part of an equation, such as an exponent, with the sign before it and, where needed, in parentheses."""
-    inner = _text(element).strip()
-    return _BEFORE.get(element.tag, "") + _in_parentheses(inner) if inner else ""
-
-
-def _root(element: Any) -> str:
-    """A root as Word writes it on one line: √2, √(a+b); the cube root of 2 is √(3&2)."""
-    degree, inner = ("".join(map(_text, element.iterchildren(f"{_M}{name}"))).strip() for name in ("deg", "e"))
-    return f"√({degree}&{inner})" if degree else f"√{_in_parentheses(inner)}"
-
-
-def _in_parentheses(inner: str) -> str:
-    return inner if re.fullmatch(r"[\w.,]+", inner) else f"({inner})"
-
-
-def _around(element: Any) -> tuple[str, str]:
-    """The brackets around an expression, or the sign before it, such as that of a sum or integral."""
-    properties = element.find(f"{element.tag}Pr")
-
-    def sign(name: str, default: str) -> str:
-        found = None if properties is None else properties.find(f"{_M}{name}")
-        return default if found is None else found.get(f"{_M}val") or ""
-
-    return (sign("begChr", "("), sign("endChr", ")")) if element.tag == f"{_M}d" else (sign("chr", "∫"), "")
-
-
-def _symbol(element: Any) -> str:
-    """A character that the document names by font and number; U+FFFD when it is unknown, so that it is not lost."""
-    number = element.get(f"{_W}char") or ""
-    if (element.get(f"{_W}font") or "").lower() != "symbol" or not re.fullmatch(r"[fF0]0[0-9a-fA-F]{2}", number):
-        return "\ufffd"
-    return _SYMBOLS.get(int(number[2:], 16), "\ufffd")
-
-
-def _is_left_out(element: Any) -> bool:
-    return element.tag in _SKIPPED or (element.tag in (f"{_W}r", f"{_M}r") and _is_hidden(element))
-
-
-def _is_hidden(run: Any) -> bool:
-    vanish = run.find(f"{_W}rPr/{_W}vanish")
-    return vanish is not None and vanish.get(f"{_W}val") not in ("0", "false", "off")
-
-
-def _shown(element: Any, tag: str) -> Iterator[Any]:
-    """The outermost shown elements with this tag, each once: Word writes text boxes a second time for old programs."""
-    for child in element:
-        if child.tag == tag:
-            yield child
-        elif not _is_left_out(child):
-            yield from _shown(child, tag)
-
-
-def _value(element: Any) -> str | None:
-    return None if element is None else element.get(f"{_W}val")

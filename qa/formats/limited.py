@@ -7,7 +7,7 @@ of one block.
 import json
 import os
 import sys
-from dataclasses import astuple, fields
+from dataclasses import asdict, fields
 from typing import Any
 
 # A library imports NumPy, which would reserve memory for each processor.
@@ -26,9 +26,10 @@ def main(ending: str, cpu_s: str, memory: str) -> None:
         found = guarded(PARSERS[ending], data, ending)
     except DocumentError as error:
         return _say({"problem": str(error)})
-    _say({field.name: getattr(found, field.name) for field in fields(Extract) if field.name != "blocks"})
+    about = {field.name: getattr(found, field.name) for field in fields(Extract) if field.name != "blocks"}
+    _say(about | {"struck": [asdict(one) for one in found.struck]})
     for block in found.blocks:
-        _say(astuple(block))
+        _say(asdict(block))
     return None
 
 

@@ -2,12 +2,14 @@
 
 import codecs
 import itertools
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from qa.errors import DocumentError
 from qa.formats.blocks import Extract, Line, assemble, clean, raise_beyond
 from qa.formats.decoding import NO_TEXT, declared_encoding, decode
+from qa.formats.marks import guarded, note_signs
 from qa.formats.plain import plain_blocks
 from qa.formats.web import page_lines
 
@@ -34,8 +36,8 @@ def read_eml(data: bytes) -> Extract:
     lines += _body(mail)
     names = [_one_line(part.get_filename() or part.get_content_type()) for part in mail.iter_attachments()]
     lines += [Line(f"Attachment, left out: {name}", "item", apart=number == 0) for number, name in enumerate(names)]
-    content, blocks = assemble(lines)
-    return Extract(content, blocks, title=subject or None, dates=_dates(mail), encoding="eml")
+    found = assemble(lines, note_signs(line.text for line in lines))
+    return replace(found, title=subject or None, dates=_dates(mail), encoding="eml")
 
 
 def _bounded_policy() -> Any:
@@ -62,7 +64,7 @@ def _bounded_policy() -> Any:
 
 
 def _body(mail: "EmailMessage") -> list[Line]:
-    text = _text(mail, "plain")
+    text = guarded(_text(mail, "plain"))
     if not text.strip():  # some programs write a blank plain text beside the HTML part
         return page_lines(_text(mail, "html"))
     # Lines with a mark such as ">" are read like other lines.
@@ -103,4 +105,4 @@ def _header(mail: "EmailMessage", name: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(clean(text).split())
+    return " ".join(guarded(clean(text)).split())

@@ -10,12 +10,13 @@ from markdown_it.token import Token
 
 from qa.formats.blocks import Extract, bounded, raise_beyond, tight
 from qa.formats.plain import LINE, plain_blocks
-from qa.schema import Block, Kind
+from qa.schema import Block, Kind, Struck
 
 FRONT_MATTER_CHARS = 20_000
 DATE_KEYS = "date published publish_date pubdate created updated last_updated lastmod modified effective".split()
 
 _MARKUP = re.compile(r"<!--.*?(?:-->|\Z)|<[^<>]*>", re.DOTALL)
+_STRIKES = re.compile(r"(`{1,3})[^`]{1,1000}\1(?!`)|~{3,}|\\~|~~")
 _BREAK = r"[ \t]*(?:\r\n|\r|\n)"
 _FRONT_MATTER = re.compile(rf"---{_BREAK}(.*?)(?<=[\r\n])(?:---|\.\.\.)(?:{_BREAK}|[ \t]*\Z)", re.DOTALL)
 _MARKDOWN = MarkdownIt("commonmark").enable("table").disable("inline")
@@ -50,7 +51,24 @@ def read_markdown(text: str) -> Extract:
         for begin, end in [(n, n + 1) for n in range(first, last)] if kind == "code" else [(first, last)]:
             blocks += tight(text, lines[begin][0], lines[end - 1][1], kind, level)
     dates = tuple(matter[key] for key in DATE_KEYS if key in matter)
-    return Extract(text, tuple(_fill_gaps(text, blocks)), title=matter.get("title"), dates=dates, body=body)
+    kept = tuple(_fill_gaps(text, blocks))
+    struck = tuple(Struck(*span) for block in kept if block.kind != "code" for span in struck_spans(text, block))
+    return Extract(text, kept, struck=struck, title=matter.get("title"), dates=dates, body=body)
+
+
+def struck_spans(text: str, block: Block) -> Iterator[tuple[int, int]]:
+    """The intervals between `~~` marks in a block, marks included; code in the text has none."""
+    if text.find("~~", block.start, block.end) < 0:
+        return
+    begin = None
+    for match in _STRIKES.finditer(text, block.start, block.end):
+        if match[0] != "~~":
+            continue
+        if begin is None and not text[match.end() : match.end() + 1].isspace():
+            begin = match.start()
+        elif begin is not None and not text[match.start() - 1].isspace():
+            yield begin, match.end()
+            begin = None
 
 
 class _Tokens(list[Token]):

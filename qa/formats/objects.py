@@ -19,19 +19,17 @@ _Members = tuple[tuple[str, Any], ...]
 
 def read_json(text: str) -> Extract:
     """Read a JSON file; the locator of a value is its path, such as "$.prices[2]"."""
-    content, blocks = assemble(_lines(_parse(text, "is not JSON"), "", "$"))
-    return Extract(content, blocks)
+    return assemble(_lines(_parse(text, "is not JSON"), "", "$"))
 
 
 def read_jsonl(text: str) -> Extract:
     """Read a file with one JSON record in each line; the locator of a record is "line 12"."""
     lines = ((number, line) for number, line in enumerate(io.StringIO(text, newline="\n"), 1) if line.strip())
-    content, blocks = assemble(
+    return assemble(
         row
         for number, line in lines
         for row in _record(_parse(line, f"is not JSON in line {number}"), "", f"line {number}")
     )
-    return Extract(content, blocks)
 
 
 def _parse(text: str, problem: str) -> Any:

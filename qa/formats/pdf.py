@@ -4,6 +4,7 @@ A separate process (`qa.formats.pdf_pages`) reads the words of each page. `qa.fo
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from qa.errors import DocumentError
 from qa.formats.apart import USUAL, Apart, run_apart
 from qa.formats.blocks import MAX_CHARS, MAX_PIECES, Extract, assemble, stated_title
 from qa.formats.decoding import really
+from qa.formats.marks import RAISED, note_signs
 from qa.formats.pdf_layout import Piece, page_lines
+from qa.formats.pdf_pages import MAX_FIELDS
 
 MAX_PAGES = 20_000
 LIMITS = {"pages": MAX_PAGES, "characters": MAX_CHARS, "pieces": MAX_PIECES}
@@ -24,6 +27,7 @@ _PROBLEMS = {
     "broken": "is a broken PDF; save it again",
     "pages": "has more than {pages:,} pages; split it",
     "characters": "holds more than {characters:,} characters; split it",
+    "fields": f"is a form with more than {MAX_FIELDS:,} fields; split it",
     "pieces": "holds more than {pieces:,} pieces of text; split it",
 }
 
@@ -39,11 +43,11 @@ def read_pdf(data: bytes, *, apart: Apart = USUAL, **limits: int) -> Extract:
     if not any(pages):
         raise DocumentError("holds no text: it looks like a scan; run OCR on it first")
     lines = page_lines([[Piece(*piece) for piece in page or ()] for page in pages])
-    content, blocks = assemble(lines)
+    found = assemble(lines, note_signs(line.text for line in lines if RAISED in line.text))
     title = stated_title(about["title"], lines)
     scanned = [number for number, page in enumerate(pages, 1) if page is None]
     left_out = f"{_pages(scanned)} without text: run OCR on what is scanned; the rest is indexed" if scanned else None
-    return Extract(content, blocks, title=title, pages=len(pages), encoding="pdf", left_out=left_out)
+    return replace(found, title=title, pages=len(pages), encoding="pdf", left_out=left_out)
 
 
 def _pages(numbers: list[int]) -> str:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 import nupunkt
 
 from qa.formats.blocks import Line
+from qa.formats.marks import shown
+from qa.formats.pdf_pages import FIELD
 from qa.formats.plain import ITEM, starts_item
 from qa.schema import Kind
 
@@ -31,9 +33,12 @@ PARAGRAPH_CHARS = 10_000  # a paragraph is cut there: the work grows with the sq
 
 _SOFT = "\xad"
 _MARK = re.compile(r"(?:[•◦▪●○■–—*\uf0b7\uf0a7-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)])\Z")
-_END = re.compile(r"[.!?:;…。！？][\"'”’»)\]]*\Z")
+_END = re.compile(r"[.!?:;…。！？][\"'”’»)\]]*(?:\x04[^\x05]*\x05)?\Z")
 _HYPHEN = re.compile(r"[^\W_]-\Z")
 _LEADERS = re.compile(r"(?:\.[ ]?){4,}[ ]*\S{1,6}\Z")  # the dots and page number in a table of contents
+_COMPOUND = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+_LINKING = frozenset("in of to the and or by up on at de la le du der und".split())  # between parts of a compound
+_PREFIXES = frozenset("self ex well non all half cross".split())  # parts that take a hyphen
 _NUMBER = re.compile(r"\d+")
 
 
@@ -67,7 +72,8 @@ class _Type:
     size: float  # height of most text
     gap: float  # vertical distance between the lines of a paragraph
     levels: dict[float, int]  # size of text → level of a heading
-    hyphenated: frozenset[str]  # words with a hyphen that stand within a line
+    hyphenated: frozenset[str]  # words with a hyphen that stand within a line, also without their last parts
+    words: frozenset[str]  # words without one
 
 
 def page_lines(pages: Sequence[Sequence[Piece]]) -> list[Line]:
@@ -78,12 +84,13 @@ def page_lines(pages: Sequence[Sequence[Piece]]) -> list[Line]:
     columns = [_columns([piece for row in rows for piece in row]) for rows in bodies]
     set_in = _type([row for page in columns for column in page for row in column])
     lines: list[Line] = []
+    last = _LastTable()
     for number, (rows, page) in enumerate(zip(all_rows, columns, strict=True), 1):
         first_body = next((row[0].top for row in rows if id(row) not in edges), 0.0)
         running = [
             (row[0].top < first_body, Line(_joined(row), "rule", page=number)) for row in rows if id(row) in edges
         ]
-        body = [line for column in page for line in _column_lines(column, number, set_in)]
+        body = [line for column in page for line in _column_lines(column, number, set_in, last)]
         lines += [line for above, line in running if above]
         lines += body
         lines += [line for above, line in running if not above]
@@ -230,12 +237,14 @@ def _type(rows: Sequence[_Row]) -> _Type:
     ]
     near = [gap for gap in gaps if -size < gap < size]
     larger = sorted((other for other in sizes if other > HEADING_SIZE * size), reverse=True)
-    words = (word for row in rows for piece in row for word in re.findall(r"[^\W\d_]+-[^\W\d_]+", piece.text))
+    words = {word.lower() for row in rows for piece in row for word in _COMPOUND.findall(piece.text)}
+    hyphenated = {word[: match.start()] for word in words for match in re.finditer(r"-|\Z", word) if "-" in word}
     return _Type(
         size=size,
         gap=statistics.median_low(near) if near else 0.0,
         levels={other: min(level, 6) for level, other in enumerate(larger, 1)},
-        hyphenated=frozenset(word.lower() for word in words),
+        hyphenated=frozenset(word for word in hyphenated if "-" in word),
+        words=frozenset(word for word in words if "-" not in word),
     )
 
 
@@ -243,12 +252,36 @@ def _size(row: _Row) -> float:
     return round(2 * max(piece.height for piece in row)) / 2
 
 
-def _column_lines(rows: Sequence[_Row], page: int, set_in: _Type) -> Iterator[Line]:
+class _LastTable:
+    """The table that the text so far ends with: its header names the columns of its rows on the next page."""
+
+    def __init__(self) -> None:
+        self.names: tuple[str, ...] = ()
+        self.header: _Row = []
+        self.page: int | None = None  # on which it ends; None when other text follows it
+
+    def continued(self, rows: Sequence[_Row], first: str, page: int) -> bool:
+        """Whether the rows go on with it: on the next page, under the same columns, without a header of their own."""
+        if self.page != page - 1 or first == " | ".join(self.names):
+            return False
+        widest = max(rows[:COLUMN_ROWS], key=len)
+        same = len(widest) == len(self.header)
+        return same and all(abs(one.left - other.left) < 6 for one, other in zip(widest, self.header, strict=True))
+
+
+def _column_lines(rows: Sequence[_Row], page: int, set_in: _Type, last: _LastTable) -> Iterator[Line]:
     """The lines of a column: neighbouring rows of several pieces are a table, the others are paragraphs."""
     for is_table, run in _runs(rows):
         if is_table:
-            yield from (Line(text, "row", page=page, apart=at == 0) for at, text in enumerate(_table(run)))
+            texts = list(_table(run))
+            going_on = last.continued(run, texts[0], page)
+            names = last.names if going_on else ()
+            yield from (Line(text, "row", page=page, apart=at == 0, columns=names) for at, text in enumerate(texts))
+            if not going_on:
+                last.names, last.header = tuple(shown(piece.text)[0] for piece in run[0]), run[0]
+            last.page = page
         else:
+            last.page = None
             yield from _paragraphs(run, page, set_in)
 
 
@@ -345,6 +378,7 @@ def _ends(run: list[_Row], text: str, row: _Row, words: str, set_in: _Type, full
         or row[0].top < before[0].top  # another column
         or abs(_size(row) - _size(before)) > 0.1 * height
         or starts_item(text, words)
+        or FIELD in words[:1] + text[:1]
         or bool(_LEADERS.search(tail))
         or len(text) > PARAGRAPH_CHARS
         or (indent > 0.8 * height and not (is_item and len(run) == 1))
@@ -371,11 +405,22 @@ def _append(text: str, words: str, set_in: _Type) -> str:
     if not text.endswith(_SOFT) and not _HYPHEN.search(text):
         return f"{text} {words}"
     first = text[:-1]
-    broken = re.search(r"[^\W\d_]+\Z", first[-TAIL_CHARS:]), re.match(r"[^\W\d_]+", words)
+    broken = re.search(r"[^\W\d_]+(?:-[^\W\d_]+)*\Z", first[-TAIL_CHARS:]), _COMPOUND.match(words)
     if broken[0] and broken[1] and broken[1][0][0].islower():
-        known = f"{broken[0][0]}-{broken[1][0]}".lower() in set_in.hyphenated
-        return f"{first}-{words}" if known else first + words
+        return (
+            f"{first}-{words}" if _keeps_hyphen(broken[0][0].lower(), broken[1][0].lower(), set_in) else first + words
+        )
     return f"{first}-{words}"  # in a name or between numbers
+
+
+def _keeps_hyphen(before: str, after: str, set_in: _Type) -> bool:
+    """Whether two parts of a word keep their hyphen: as elsewhere in the document, or as in mother-in-law."""
+    if any(f"{before}-{part}" in set_in.hyphenated for part in (after, after.split("-")[0])):
+        return True
+    if f"{before}{after}" in set_in.words or f"{before}{after.split('-')[0]}" in set_in.words:
+        return False
+    first, last = before.split("-"), after.split("-")
+    return (len(last) > 1 and last[0] in _LINKING) or (len(first) > 1 and first[-1] in _LINKING) or before in _PREFIXES
 
 
 def _continued(lines: Sequence[Line], set_in: _Type) -> list[Line]:

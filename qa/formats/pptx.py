@@ -5,11 +5,15 @@ Left out: pictures, charts, diagrams and equations; dates, numbers and footers o
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from qa.formats.blocks import Extract, Line, assemble, stated_title, table_lines
+from qa.formats.blocks import Extract, Line, assemble, stated_title
+from qa.formats.grid import Cell, grid_lines
+from qa.formats.marks import guarded, has_text, lowered, note_signs, raised, struck
 
 MAX_GROUPS = 50  # groups nested in each other
+_A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 
 
@@ -22,9 +26,8 @@ def read_pptx(data: bytes) -> Extract:
 
     presentation: Any = pptx.Presentation(io.BytesIO(data))
     lines = [line for number, slide in enumerate(presentation.slides, 1) for line in _slide(slide, number)]
-    content, blocks = assemble(lines)
-    title = stated_title(presentation.core_properties.title, lines)
-    return Extract(content, blocks, title=title, encoding="pptx")
+    found = assemble(lines, note_signs(line.text for line in lines))
+    return replace(found, title=stated_title(presentation.core_properties.title, lines), encoding="pptx")
 
 
 def _slide(slide: Any, number: int) -> Iterator[Line]:
@@ -32,7 +35,7 @@ def _slide(slide: Any, number: int) -> Iterator[Line]:
     _choose(slide.shapes.element)
     first = slide.shapes.title
     title = first if first is not None and first.has_text_frame else None  # the title can be a picture
-    heading = " ".join(title.text_frame.text.split()) if title is not None else ""
+    heading = _frame_text(title.text_frame) if title is not None else ""
     others = (shape for shape in slide.shapes if title is None or shape.element is not title.element)
     lines = [line for shape in others for line in _shape(shape, locator)]
     notes = f"{locator}, notes"
@@ -40,7 +43,7 @@ def _slide(slide: Any, number: int) -> Iterator[Line]:
     if frame is not None:
         lines += _paragraphs(frame, notes, is_list=False)
     if heading or lines:  # also without a title, so that its text does not belong to the slide before
-        yield Line(heading or f"Slide {number}", "heading", 1, locator=locator)
+        yield Line(heading if has_text(heading) else f"{heading}Slide {number}", "heading", 1, locator=locator)
     yield from lines
 
 
@@ -69,15 +72,44 @@ def _shape(shape: Any, locator: str, depth: int = 0) -> Iterator[Line]:
         for member in shape.shapes:
             yield from _shape(member, locator, depth + 1)
     elif getattr(shape, "has_table", False):
-        yield from table_lines((locator, [cell.text for cell in row.cells]) for row in shape.table.rows)
+        rows = [(locator, [_cell(cell) for cell in row.cells if not cell.is_spanned]) for row in shape.table.rows]
+        yield from grid_lines(rows)
     elif shape.has_text_frame:
         yield from _paragraphs(shape.text_frame, locator, is_list=kind in (PP_PLACEHOLDER.BODY, PP_PLACEHOLDER.OBJECT))
 
 
 def _paragraphs(frame: Any, locator: str, *, is_list: bool) -> Iterator[Line]:
     for number, paragraph in enumerate(frame.paragraphs):
-        text = " ".join(paragraph.text.split())
+        text = _text(paragraph)
         if text and is_list:
-            yield Line(f"- {text}", "item", locator=locator, apart=number == 0)
+            yield Line(f"- {text}" if has_text(text) else text, "item", locator=locator, apart=number == 0)
         elif text:
             yield Line(text, locator=locator)
+
+
+def _cell(cell: Any) -> Cell:
+    return Cell(_frame_text(cell.text_frame), cell.span_width, cell.span_height)
+
+
+def _frame_text(frame: Any) -> str:
+    return " ".join(filter(None, map(_text, frame.paragraphs)))
+
+
+def _text(paragraph: Any) -> str:
+    """The paragraph on one line; struck, raised and lowered runs are marked."""
+    parts: list[str] = []
+    for child in paragraph._p:
+        if child.tag == f"{_A}br":
+            parts.append(" ")
+        elif child.tag in (f"{_A}r", f"{_A}fld"):
+            text = guarded("".join(one.text or "" for one in child.iterchildren(f"{_A}t")))
+            properties = child.find(f"{_A}rPr")
+            parts.append(text if properties is None else _marked(text, properties))
+    return " ".join("".join(parts).split())
+
+
+def _marked(text: str, properties: Any) -> str:
+    lift = properties.get("baseline", "0").rstrip("%")
+    if lift.lstrip("-").strip("0."):
+        text = lowered(text) if lift.startswith("-") else raised(text)
+    return struck(text) if properties.get("strike", "noStrike") != "noStrike" else text

@@ -2,10 +2,14 @@
 
 import itertools
 import re
+from dataclasses import replace
 from typing import Any
 
 from qa.errors import DocumentError
 from qa.formats.blocks import ROW_CHARS, Extract, Line, assemble, raise_beyond
+from qa.formats.forms import TICKED, UNTICKED
+from qa.formats.grid import Cell, grid_lines
+from qa.formats.marks import guarded, has_text, lowered, note_signs, raised, shown, struck
 from qa.formats.plain import plain_blocks
 from qa.schema import Kind
 
@@ -16,7 +20,7 @@ HTML_DATE_NAMES = (
 ).split()
 
 _HTML_ATTRIBUTES = frozenset(
-    "aria-hidden content hidden itemprop name open property role style".split()
+    "aria-hidden checked colspan content hidden href itemprop name open property role rowspan style type value".split()
 )  # the only ones that are kept: a page can hold millions of others
 
 _Event = tuple[str, Any]
@@ -31,24 +35,30 @@ _HTML_SKIPPED = frozenset(
     "button canvas datalist embed head iframe nav noscript object script select style svg template textarea".split()
 )
 _HTML_INHERITING = frozenset("article center div main p section".split())  # have the kind of the block around them
-_SUPERSCRIPT = dict(zip("0123456789+-−=()ni", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿⁱ", strict=True))
+_HTML_STRUCK = frozenset(("s", "strike", "del"))
+_HTML_BOXES = frozenset(("checkbox", "radio"))
+_HTML_FIELDS = frozenset("text email tel number date time url month week datetime-local".split()) | {""}
+_HTML_MARKS = {"struck": struck, "raised": raised, "lowered": lowered}
+_RAISED_STYLE = re.compile(r"vertical-align:\s*(?:super|text-top)")
+_LOWERED_STYLE = re.compile(r"vertical-align:\s*(?:sub|text-bottom)")
+VALUE_CHARS = 1000  # of a field of a form
+_CELL = "\x01"  # where a cell of a table row begins
 
 
 def read_html(text: str) -> Extract:
     """Read the visible text of a page; its title is the first heading, else the `title` element."""
     events = _html_events(text)
     lines = _html_lines(events)
-    content, blocks = assemble(lines)
+    found = assemble(lines, note_signs(line.text for line in lines))
     metas: dict[str, str] = {}
     for tag, what in events:
         if tag == "meta" and what is not None:
             name = what.get("name") or what.get("property") or what.get("itemprop") or ""
             metas.setdefault(name.lower(), what.get("content") or "")
     heading = next((line.text for line in lines if line.kind == "heading"), None)
-    return Extract(
-        content,
-        blocks,
-        title=heading or _html_title(events),
+    return replace(
+        found,
+        title=(shown(heading)[0] if heading else None) or _html_title(events),
         dates=tuple(metas[name] for name in HTML_DATE_NAMES if name in metas),
     )
 
@@ -141,9 +151,8 @@ def _html_lines(events: list[_Event]) -> list[Line]:
         elif page.leaves_out(tag, what):
             skipping = 1
         else:
-            page.start(tag, is_layout=number in layout)
-    page.flush()
-    return page.lines
+            page.start(tag, what, is_layout=number in layout)
+    return page.finish()
 
 
 class _Page:
@@ -154,48 +163,88 @@ class _Page:
         self._inline: list[str] = []
         self._open: list[tuple[Kind, int]] = [("text", 0)]  # kind and level of the enclosing blocks
         self._unmarked = False  # the current list item has not got its "- " yet
-        self._new_table = False  # a table has started and its first row is still to come
-        self._superscripts: list[int] = []
+        self._rows: list[list[Cell]] = []  # of the current table
+        self._spans: list[tuple[int, int, bool]] = []  # of the current row's cells: columns, rows, names a column
+        self._heads = 0  # how many `thead` elements are open
+        # The open elements: what becomes of their text ("struck", "raised", "lowered", "link", "inside" of struck
+        # text, "" for none), and where it begins.
+        self._elements: list[tuple[str, int]] = []
+        self._marking = ""  # the mark of the outermost open element that has one
+        self._is_note = False  # the raised text contains, or is, a link within the page
 
     def add_text(self, text: str) -> None:
         """Add text of the page's source. Its line breaks are spaces, except in preformatted text."""
+        text = guarded(text)
         self._inline.append(text if self._open[-1][0] == "code" else re.sub(r"\s+", " ", text.replace("\xad", "")))
 
     def leaves_out(self, tag: str, attributes: dict[str, str]) -> bool:
         """Whether the element that starts here is left out. Left-out elements separate the words around them."""
         kind = self._open[-1][0]
         if tag in _HTML_SKIPPED and not (tag == "button" and kind == "heading"):  # headings that fold
-            if tag == "nav" and kind != "row":
+            if tag == "nav" and kind != "row" and self._marking != "struck":
                 self.flush()
             elif tag not in ("script", "style", "template"):
                 self._inline.append(" ")
             return True
         return tag not in ("html", "body") and _is_hidden(tag, attributes)
 
-    def start(self, tag: str, *, is_layout: bool) -> None:
-        kind, level = self._open[-1]
-        if tag == "sup":
-            self._superscripts.append(len(self._inline))
-        if tag not in _HTML_BLOCKS:
+    def start(self, tag: str, attributes: dict[str, str], *, is_layout: bool) -> None:
+        if self._marking == "struck":  # one piece, whatever is in it
+            self._inline.append(" " if tag in _HTML_BLOCKS else "")
+            self._elements.append(("inside", 0))
             return
+        if tag in _HTML_BLOCKS:
+            self._start_block(tag, attributes, is_layout=is_layout)
+        elif tag == "input":
+            self._inline.append(_field(attributes))
+        mark = _html_mark(tag, attributes)
+        if mark == "link":
+            self._is_note = self._is_note or self._marking == "raised"
+        elif mark and not self._marking:
+            self._marking = mark
+            self._is_note = mark == "raised" and self._begins_link()
+        elif mark:  # within another mark, such as raised text within lowered text
+            mark = ""
+        self._elements.append((mark, len(self._inline)))
+
+    def _begins_link(self) -> bool:
+        """Whether nothing stands before this place in the innermost link."""
+        begins = next((at for mark, at in reversed(self._elements[-3:]) if mark == "link"), None)
+        return begins is not None and not "".join(self._inline[begins:]).strip()
+
+    def _start_block(self, tag: str, attributes: dict[str, str], *, is_layout: bool) -> None:
+        kind, level = self._open[-1]
+        self._heads += tag == "thead"
         if tag == "br":
             self._inline.append(" " if kind in ("row", "heading") else "\n")
+        elif kind == "row" and tag in ("td", "th"):
+            self._inline.append(_CELL)
+            is_name = tag == "th" or self._heads > 0
+            self._spans.append((_span(attributes, "colspan"), _span(attributes, "rowspan"), is_name))
         elif kind == "row":
-            self._inline.append(" | " if tag in ("td", "th") else " ")
+            self._inline.append(" ")
         else:
             self.flush()
         if tag == "li":
             self._unmarked = True
-        elif tag == "table":
-            self._new_table = True
+        elif tag == "table" and kind != "row":
+            self._end_table()
         inherits = tag == "br" or kind in ("row", "code") or tag in _HTML_INHERITING
         self._open.append((kind, level) if inherits else _html_kind(tag, is_layout))
 
     def end(self, tag: str) -> None:
-        if tag == "sup":
-            self._raise_digits(self._superscripts.pop())
+        mark, begin = self._elements.pop()
+        if mark == "inside":
+            self._inline.append(" " if tag in _HTML_BLOCKS else "")
+            return
+        if mark in _HTML_MARKS:
+            text = "".join(self._inline[begin:])
+            note = mark == "raised" and self._is_note
+            self._inline[begin:] = [raised(text, is_note=True) if note else _HTML_MARKS[mark](text)]
+            self._marking, self._is_note = "", False
         if tag not in _HTML_BLOCKS:
             return
+        self._heads -= tag == "thead"
         if tag != "br" and (len(self._open) < 2 or self._open[-2][0] != "row"):
             self.flush()
         elif tag != "br":
@@ -203,33 +252,75 @@ class _Page:
         self._open.pop()
         if tag == "li":
             self._unmarked = False
+        elif tag == "table" and self._open[-1][0] != "row":
+            self._end_table()
+
+    def finish(self) -> list[Line]:
+        """The page's lines, when all of its source was added."""
+        self.flush()
+        self._end_table()
+        return self.lines
 
     def flush(self) -> None:
         """Make lines of the gathered text; they have the kind of the innermost open block."""
         content = "".join(self._inline)
         self._inline.clear()
         kind, level = self._open[-1]
+        if kind == "row":
+            spans, self._spans = self._spans, []
+            if content.strip(f" {_CELL}"):
+                before, *cells = (" ".join(cell.split()) for cell in content.split(_CELL))
+                row = [Cell(text, *span) for text, span in zip(cells, spans, strict=False)]
+                self._rows.append([Cell(before), *row] if before else row)
+            return
+        if content.strip():
+            self._end_table()
         if kind == "code":
             self.lines += [Line(line.rstrip(), kind, level) for line in content.splitlines() if line.strip()]
             return
         content = "\n".join(" ".join(line.split()) for line in content.split("\n"))
-        if kind in ("row", "heading"):
-            content = content.removeprefix("| ")  # written before the first cell
-            if content.strip(" |"):
-                self.lines.append(Line(content, kind, level, apart=(self._new_table and kind == "row") or None))
-                self._new_table = self._new_table and kind != "row"
+        if kind == "heading":
+            if content.strip():
+                self.lines.append(Line(content, kind, level))
             return
         for block in plain_blocks(content, 0, len(content)):  # its lines may be wrapped by hand, or by a mail program
-            mark = "- " if kind == "item" and self._unmarked else ""
-            self._unmarked = self._unmarked and kind != "item"
+            text = content[block.start : block.end]
+            mark = "- " if kind == "item" and self._unmarked and has_text(text) else ""
+            self._unmarked = self._unmarked and not mark
             kept = block.kind if kind == "text" else kind
-            self.lines.append(Line(mark + content[block.start : block.end], kept, level))
+            self.lines.append(Line(mark + text, kept, level))
 
-    def _raise_digits(self, start: int) -> None:
-        """Write digits in a `sup` element as raised digits: 10<sup>2</sup> is 10², not 102."""
-        raised = "".join(self._inline[start:]).strip()
-        if raised and all(sign in _SUPERSCRIPT for sign in raised):
-            self._inline[start:] = ["".join(_SUPERSCRIPT[sign] for sign in raised)]
+    def _end_table(self) -> None:
+        rows, self._rows = self._rows, []
+        self.lines += grid_lines([(None, row) for row in rows])
+
+
+def _html_mark(tag: str, attributes: dict[str, str]) -> str:
+    """What the element makes of its text: "struck", "raised", "lowered"; "link" for a link within the page, else ""."""
+    if tag in _HTML_STRUCK:
+        return "struck"
+    style = attributes.get("style", "").lower() if attributes else ""
+    if "line-through" in style and "text-decoration" in style:
+        return "struck"
+    if tag == "sup" or (tag == "span" and "vertical-align" in style and _RAISED_STYLE.search(style)):
+        return "raised"
+    if tag == "sub" or (tag == "span" and "vertical-align" in style and _LOWERED_STYLE.search(style)):
+        return "lowered"
+    return "link" if tag == "a" and "#" in attributes.get("href", "") else ""
+
+
+def _span(attributes: dict[str, str], name: str) -> int:
+    digits = attributes.get(name, "").strip()[:6]
+    return max(int(digits), 1) if digits.isascii() and digits.isdigit() else 1
+
+
+def _field(attributes: dict[str, str]) -> str:
+    """What a field of a form shows: whether a box is ticked, or the text in it."""
+    kind = attributes.get("type", "").strip().lower()
+    if kind in _HTML_BOXES:
+        return TICKED if "checked" in attributes else UNTICKED
+    value = " ".join(guarded(attributes.get("value", ""))[:VALUE_CHARS].split())
+    return f" {value} " if kind in _HTML_FIELDS and value else ""
 
 
 def _html_kind(tag: str, is_layout: bool) -> tuple[Kind, int]:

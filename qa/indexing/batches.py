@@ -205,6 +205,6 @@ def content_key(document: Document, format_name: str, cutting: str = chunks.VERS
     if cutting != FIRST_CUTTING:
         digest.update(f"\0cutting {cutting}".encode())
     for block in document.blocks:  # hashed one at a time: there may be millions
-        about = (block.start, block.end, block.kind, block.level, block.page, block.locator)
+        about = (block.start, block.end, block.kind, block.level, block.page, block.locator, *block.columns)
         digest.update(f"\0{about!r}".encode())
     return digest.hexdigest()[:32]
