@@ -15,11 +15,13 @@ import nupunkt
 from qa.schema import Block, Chunk, Document, Sentence, Struck
 from qa.words import CLINGING, FUNCTION_WORDS
 
-VERSION = "2"  # of cutting: raise it when boundaries change
+VERSION = "3"  # of cutting: raise it when boundaries change
 CHUNK_WORDS = 60  # roughly: a sentence joins a chunk when at least half of it lies within this limit
 CHUNK_TOKENS = 112  # of the reader's 192; 5 are special tokens, the rest is for question, title, date and headings
 CHUNK_CHARS = 1000  # matters only where the tokenizer finds no words, as in a very long string of letters
 LONG_SENTENCE_CHARS = 500  # a longer sentence is indexed in pieces
+WINDOW_CHARS = 2000  # that the sentence library sees at once: its time grows with the square of the length, …
+WINDOW_MARGIN = 200  # … and what it says of a window's last characters is asked again with what follows them
 
 TokenEnds = Callable[[str], Sequence[int]]
 """Text → the end of each of the models' tokens, as offsets in characters, ascending, without special tokens."""
@@ -27,6 +29,7 @@ TokenEnds = Callable[[str], Sequence[int]]
 _WORD = re.compile(r"\S+")
 _WORDY = re.compile(r"\w")
 _SPACES = re.compile(r"\s*")
+_BLANK_LINE = re.compile(r"(?:\r\n|\n|\r(?!\n))[^\S\r\n]*(?=[\r\n])")
 # Sentence ends that the library does not know. After a quotation a Japanese sentence can go on (「…。」と).
 _WIDE_END = re.compile(r"[。！？｡।॥؟۔]+(?:[」』”’）)\]]+(?![ぁ-ゖ、，」』”’）)\]]))?(?![」』”’）)\]])(?=\s*\S)")
 _GOES_ON = re.compile(r"(?<![^\W_])[^\W\d_]{1,3}\.\Z|[!?][\"'”’»)\]]*\Z")  # short abbreviations, and “Who?” he said
@@ -79,7 +82,11 @@ def split_document(text: str, sentences: Sequence[Sentence], token_ends: TokenEn
     A heading starts a chunk. A sentence that alone exceeds a limit is cut into pieces: at clause ends if it has any,
     else at white space, else between tokens. Ids are `key-start-end`; `key` stands for the content.
     """
-    pieces = [piece for sentence in sentences for piece in _pieces(text, sentence, token_ends)]
+    pieces = [
+        piece
+        for sentence, names in zip(sentences, _name_tokens(text, sentences, token_ends), strict=True)
+        for piece in _pieces(text, sentence, token_ends, names)
+    ]
     chunks: list[Chunk] = []
     first = 0
     while first < len(pieces):
@@ -135,14 +142,30 @@ def _sentence_spans(text: str, block: Block) -> Iterator[tuple[int, int]]:
         yield block.start, block.end
         return
     start = block.start
-    for _, found in nupunkt.sentence_spans(text[block.start : block.end]):
-        end = block.start + found
+    for end in _library_ends(text, block.start, block.end):
         notes = _NOTES.match(text, end, block.end)
         end = notes.end() if notes else end
         if start < end and not _goes_on(text, start, end, block.end):
             for inside in (*_ends_inside(text, start, end), end):
                 yield start, inside
                 start = _after_spaces(text, inside, block.end)
+
+
+def _library_ends(text: str, start: int, end: int) -> Iterator[int]:
+    """Where the library ends a sentence in the interval, ascending. It sees windows, so that the time is linear."""
+    while end - start > WINDOW_CHARS:
+        limit = start + WINDOW_CHARS
+        ends = [start + found for _, found in nupunkt.sentence_spans(text[start:limit])]
+        sure = [found for found in ends if found <= limit - WINDOW_MARGIN]
+        yield from sure
+        start = sure[-1] if sure else _last_space(text, start, limit - WINDOW_MARGIN)
+    yield from (start + found for _, found in nupunkt.sentence_spans(text[start:end]))
+
+
+def _last_space(text: str, start: int, end: int) -> int:
+    """Behind the last white space of the interval; its end where there is none."""
+    spaces = [match.end() for match in re.finditer(r"\s", text[start:end])]
+    return start + spaces[-1] if spaces else end
 
 
 def _goes_on(text: str, start: int, end: int, limit: int) -> bool:
@@ -178,13 +201,28 @@ def _after_spaces(text: str, start: int, end: int) -> int:
     return _SPACES.match(text, start, end).end()  # type: ignore[union-attr]  # matches the empty string
 
 
-def _pieces(text: str, sentence: Sentence, token_ends: TokenEnds) -> Iterator[_Piece]:
+def _name_tokens(text: str, sentences: Sequence[Sentence], token_ends: TokenEnds) -> Iterator[int]:
+    """For each sentence, the tokens of its columns' names: of a table row, which is read with them (`qa.reading`)."""
+    header, last = 0, -1  # the tokens of the table's first row, and where its last row ends; -1: no table is open
+    for sentence in sentences:
+        if sentence.kind != "row":
+            last = last if sentence.kind == "rule" else -1  # such as the line below a header
+            yield 0
+            continue
+        is_first = last < 0 or _BLANK_LINE.search(text, last, sentence.start) is not None
+        if is_first:
+            header = len(token_ends(text[sentence.start : min(sentence.end, sentence.start + LONG_SENTENCE_CHARS)]))
+        yield len(token_ends(": ".join(sentence.columns))) if sentence.columns else 0 if is_first else header
+        last = sentence.end
+
+
+def _pieces(text: str, sentence: Sentence, token_ends: TokenEnds, names: int) -> Iterator[_Piece]:
     start, is_heading = sentence.start, sentence.kind == "heading"
     while start < sentence.end:
         end, tokens = _piece_end(text, start, sentence.end, token_ends)
         words = sum(1 for _ in _WORD.finditer(text, start, end))
         clings = start == sentence.start and CLINGING.match(text, start, end) is not None
-        yield _Piece(start, end, words, tokens, is_heading, clings)
+        yield _Piece(start, end, words, tokens + (names if start == sentence.start else 0), is_heading, clings)
         start = _after_spaces(text, end, sentence.end)
 
 

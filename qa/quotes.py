@@ -27,9 +27,7 @@ def quote_spans(
     denied or excepted behind it, or the answer lies behind it.
     """
     start, end = passage
-    quotable = [
-        sentence for sentence in sentences if sentence.kind not in ("rule", "heading") and sentence.start >= start
-    ]
+    quotable = [sentence for sentence in sentences if sentence.kind != "rule" and sentence.start >= start]
     touched = [sentence for sentence in quotable if sentence.start < span[1] and sentence.end > span[0]]
     if not touched:
         return None

@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from numpy.typing import NDArray
 from qa import embed
 from qa.embed import MODELS, file_sha256, open_tokenizer
 from qa.reader.base import Calibration
-from qa.reader.encode import Encoded, Encoder, best_span, characters
+from qa.reader.encode import Encoded, Encoder, best_span, characters, shown_heading
+from qa.reading import reading_text, says_something
+from qa.schema import Sentence
 from qa.stages import Passage, Reading
 
 MODEL = MODELS / "reader"
@@ -72,7 +75,7 @@ class CrossEncoder:
         quotable = [
             (sentence.start - passage.start, sentence.end - passage.start)
             for sentence in passage.sentences
-            if sentence.kind not in ("heading", "rule")
+            if sentence.kind != "rule" and (sentence.kind != "heading" or says_something(_said(passage, sentence)))
         ]
         if not quotable:
             return None
@@ -86,12 +89,18 @@ class CrossEncoder:
     ) -> tuple[float, tuple[int, int] | None]:
         """The logit that the passage answers, and the answer inside one of its `quotable` intervals."""
         session, encoder = self.load()
-        outer, _, inner = (passage.heading or "").partition(" › ")
-        heading = inner if outer == passage.title else passage.heading  # a document's first heading is often its title
-        encoded = encoder.encode(question, passage.title, passage.date or "", passage.text, heading=heading or "")
+        heading = shown_heading(passage.title, passage.heading or "")
+        seen = reading_text(passage)
+        encoded = encoder.encode(question, passage.title, passage.date or "", seen.text, heading=heading)
+        encoded = replace(encoded, offsets=[seen.back(a, b) for a, b in encoded.offsets])
         feed = {"input_ids": np.array([encoded.ids], np.int64), "segments": np.array([encoded.segments], np.int64)}
         answerable, start, end = session.run(OUTPUTS, feed)
         return float(answerable[0]), answer_span(encoded, start[0], end[0], quotable)
+
+
+def _said(passage: Passage, sentence: Sentence) -> str:
+    """What of the sentence stands in the passage."""
+    return passage.text[max(0, sentence.start - passage.start) : sentence.end - passage.start]
 
 
 def _is_question(text: str, sentences: Sequence[tuple[int, int]], span: tuple[int, int]) -> bool:
@@ -114,7 +123,10 @@ def answer_span(
             spans.append(best_span(start, end, encoded, (inside[0], inside[-1] + 1)))
     if not spans:
         return None
-    return characters(encoded, *max(spans, key=lambda span: start[span[0]] + end[span[1]]))
+    first, last = characters(encoded, *max(spans, key=lambda span: start[span[0]] + end[span[1]]))
+    if first < last:
+        return first, last
+    return next((low, high) for low, high in sentences if low <= first <= high)  # only a column's name was meant
 
 
 @cache

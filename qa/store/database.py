@@ -11,12 +11,16 @@ from pathlib import Path
 from qa.errors import StoreError
 from qa.store.disk import damaged, sqlite_error
 
-VERSION = "8"  # of the tables: raise it when they change, and add to UPGRADES how the tables of a store are changed
+VERSION = "9"  # of the tables: raise it when they change, and add to UPGRADES how the tables of a store are changed
 VERSION_NAMES = ("tables", "reading", "cutting", "embedding", "embedder")  # in the table `meta`
 
 WORDS_TOKENIZER = "porter unicode61 remove_diacritics 2"
 _REREAD = "CREATE TABLE reread (path TEXT PRIMARY KEY) WITHOUT ROWID"
 _READINGS = "CREATE TABLE readings (path TEXT, sha256 TEXT, PRIMARY KEY (path, sha256)) WITHOUT ROWID"
+_COLUMNS = (
+    "CREATE TABLE columns (content INTEGER NOT NULL, start INTEGER NOT NULL, names TEXT NOT NULL,"
+    " PRIMARY KEY (content, start)) WITHOUT ROWID"
+)
 _SCHEMA = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE contents (  -- AUTOINCREMENT: a reader may still hold the text of an id that is gone
@@ -39,11 +43,12 @@ CREATE TABLE doomed (chunk TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE skipped (path TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
 {_REREAD};
 {_READINGS};
+{_COLUMNS};
 CREATE VIRTUAL TABLE words USING fts5(text, title, content='', tokenize='{WORDS_TOKENIZER}');
 CREATE VIRTUAL TABLE terms USING fts5vocab(words, 'row');
 """
 
-UPGRADES = {"7": ("8", (_REREAD, _READINGS))}
+UPGRADES = {"7": ("8", (_REREAD, _READINGS)), "8": ("9", (_COLUMNS,))}
 """Version of the tables → the next version, and the statements that lead to it."""
 
 

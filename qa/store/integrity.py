@@ -21,11 +21,11 @@ FACTS = "key, sha256, title, date, pages, encoding, left_out"  # of a content, u
 SENTENCE = 'start, "end", kind, level, page, locator'  # of a sentence, under the seal of its content
 
 
-def seal(facts: tuple[Any, ...], sentences: Iterable[tuple[Any, ...]]) -> str:
-    """A hash over the facts of a content and its sentences (in order of start)."""
+def seal(facts: tuple[Any, ...], sentences: Iterable[tuple[Any, ...]], columns: Iterable[tuple[Any, ...]] = ()) -> str:
+    """A hash over the facts of a content, its sentences, and the columns of its rows (both in order of start)."""
     digest = hashlib.sha256(repr(facts).encode())
-    for sentence in sentences:
-        digest.update(repr(sentence).encode())
+    for row in itertools.chain(sentences, columns):
+        digest.update(repr(row).encode())
     return digest.hexdigest()
 
 
@@ -46,7 +46,8 @@ def checked_text(db: sqlite3.Connection, content: int, row: sqlite3.Row, library
     if not isinstance(text, str) or text_sha256(text) != row["sha256"]:
         raise damaged(library, "a text is not the one that was indexed")
     sentences = db.execute(f"SELECT {SENTENCE} FROM sentences WHERE content = ? ORDER BY start", (content,))
-    if row["seal"] != seal(tuple(row[2:]), map(tuple, sentences)):
+    columns = db.execute("SELECT start, names FROM columns WHERE content = ? ORDER BY start", (content,))
+    if row["seal"] != seal(tuple(row[2:]), map(tuple, sentences), map(tuple, columns)):
         raise damaged(library, "a text's sentences are not those that were indexed")
     return text
 
@@ -71,7 +72,7 @@ def check_tables(db: sqlite3.Connection, library: Path) -> None:
     lost = "SELECT 1 FROM documents WHERE content NOT IN (SELECT id FROM contents WHERE published)"
     if db.execute(lost).fetchone():
         raise damaged(library, "a document has no text")
-    for table in ("chunks", "sentences"):
+    for table in ("chunks", "sentences", "columns"):
         if db.execute(f"SELECT 1 FROM {table} WHERE content NOT IN (SELECT id FROM contents)").fetchone():
             raise damaged(library, "passages of no text")
     if not _is_as_made_anew(db):

@@ -107,7 +107,7 @@ class Library(Records):
                 db, [(row["id"], text, start) for row, text, start in zip(wanted, texts, starts, strict=True)]
             )
             return [
-                _passage(row, kept, text, heading, found)
+                _passage(row, kept, text, heading, surroundings.with_columns(db, row["id"], text, found))
                 for row, text, heading, found in zip(wanted, texts, headings, sentences, strict=True)
                 if (kept := tuple(path for path in self._checked_paths(db, row) if allowed is None or path in allowed))
             ]
@@ -204,14 +204,17 @@ class Library(Records):
         """Store a content without publishing it; returns its id. No question uses it yet."""
         about = (document.title, document.date, document.pages, document.encoding, document.left_out)
         facts = (key, document.sha256, *about)
-        rows = sorted((s.start, s.end, s.kind, s.level, s.page, s.locator) for s in sentences)
+        ordered = sorted(sentences, key=lambda sentence: sentence.start)
+        rows = [(s.start, s.end, s.kind, s.level, s.page, s.locator) for s in ordered]
+        columns = [(s.start, json.dumps(s.columns)) for s in ordered if s.columns]
         with self.write() as db:
             db.execute(
                 f"INSERT INTO contents(text, seal, {FACTS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (document.text, seal(facts, rows), *facts),
+                (document.text, seal(facts, rows, columns), *facts),
             )
             content: int = db.execute("SELECT last_insert_rowid()").fetchone()[0]
             db.executemany("INSERT INTO sentences VALUES (?, ?, ?, ?, ?, ?, ?)", ((content, *row) for row in rows))
+            db.executemany("INSERT INTO columns VALUES (?, ?, ?)", ((content, *row) for row in columns))
             db.executemany(
                 'INSERT INTO chunks(chunk, content, start, "end") VALUES (?, ?, ?, ?)',
                 ((chunk.id, content, chunk.start, chunk.end) for chunk in chunks),
@@ -267,7 +270,7 @@ class Library(Records):
                 if row["published"]:
                     delete_words(db, words_of(db, content, row["text"], row["title"]))
                 db.execute("INSERT OR IGNORE INTO doomed SELECT chunk FROM chunks WHERE content = ?", (content,))
-                for table in ("chunks", "sentences"):
+                for table in ("chunks", "sentences", "columns"):
                     db.execute(f"DELETE FROM {table} WHERE content = ?", (content,))
                 db.execute("DELETE FROM contents WHERE id = ?", (content,))
             return [row[0] for row in db.execute("SELECT chunk FROM doomed")]
@@ -279,7 +282,7 @@ class Library(Records):
 
 
 def _passage(
-    row: sqlite3.Row, paths: tuple[str, ...], text: str, heading: str | None, sentences: Sequence[Sentence]
+    row: sqlite3.Row, paths: tuple[str, ...], text: str, heading: str | None, sentences: tuple[Sentence, ...]
 ) -> Passage:
     return Passage(
         chunk=row["chunk"],
@@ -293,7 +296,7 @@ def _passage(
         date=row["date"],
         sha256=row["sha256"],
         heading=heading,
-        sentences=tuple(sentences),
+        sentences=sentences,
     )
 
 

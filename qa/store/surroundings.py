@@ -5,7 +5,9 @@ import json
 import re
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 
+from qa.rows import cells
 from qa.schema import Sentence
 from qa.store.integrity import SENTENCE
 
@@ -111,6 +113,40 @@ def headings(db: sqlite3.Connection, places: Sequence[tuple[int, str, int]]) -> 
     for place, start, end in rows:
         paths[place].append(_HEADING_MARKS.sub("", places[place][1][start:end]).strip())
     return [" › ".join(path) or None for path in paths]
+
+
+def with_columns(
+    db: sqlite3.Connection, content: int, text: str, sentences: Sequence[Sentence]
+) -> tuple[Sentence, ...]:
+    """The sentences in order, each table row with the names of its cells' columns: those of the format, else of the
+    table's first row. The first row itself has none."""
+    rows = [sentence for sentence in sentences if sentence.kind == "row"]
+    if not rows:
+        return tuple(sentences)
+    stored = dict(
+        db.execute(
+            "SELECT start, names FROM columns WHERE content = ? AND start BETWEEN ? AND ?",
+            (content, rows[0].start, rows[-1].start),
+        ).fetchall()
+    )
+    named: list[Sentence] = []
+    header: Sentence | None = None
+    for sentence in sentences:
+        if sentence.kind != "row":
+            named.append(sentence)
+            continue
+        between = text[named[-1].end : sentence.start] if named and named[-1].kind == "row" else ""
+        if not (named and named[-1].kind == "row") or len(between.splitlines()) > 1:  # else the same table goes on
+            header = header_row(db, content, text, sentence.start)
+        elif header is None:
+            header = replace(named[-1], columns=())
+        if sentence.start in stored:
+            columns = tuple(json.loads(stored[sentence.start]))
+        else:
+            above = text[header.start : header.end] if header else None
+            columns = tuple(cell.name for cell in cells(text[sentence.start : sentence.end], above)) if above else ()
+        named.append(replace(sentence, columns=columns))
+    return tuple(named)
 
 
 def _blank_line_before(text: str, position: int) -> int:
