@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from qa import __version__
 from qa.config import default_docs, from_environment
 from qa.errors import QAError
+from qa.rows import header_above
 from qa.schema import Answered, BatchLine, DocumentList, Quote, Refused, Skipped
 from qa.terminal import terminal_progress, visible, visible_json, visible_name
 
@@ -254,12 +255,24 @@ def _ask_batch(assistant: "Assistant", lines: BinaryIO) -> Iterator[dict[str, An
 
 def _readable(answer: Answered | Refused) -> str:
     if isinstance(answer, Answered):
-        sources = [f"[{number}] {_place(quote)}" for number, quote in enumerate(answer.quotes, 1)]
+        sources = [
+            "\n".join([f"[{number}] {_place(quote)}", *_header_line(quote)])
+            for number, quote in enumerate(answer.quotes, 1)
+        ]
         return "\n".join([answer.text, "", *sources, f"Confidence {answer.confidence:.2f}"])
-    nearest = [f"  “{quote.text}”\n  {_place(quote)}" for quote in answer.nearest]
+    nearest = [
+        "\n".join([f"  “{quote.text}”", f"  {_place(quote)}", *map("  {}".format, _header_line(quote))])
+        for quote in answer.nearest
+    ]
     return "\n".join(
         [f"Refused ({answer.reason}): {answer.text}", *(["", "Not an answer:", *nearest] if nearest else [])]
     )
+
+
+def _header_line(quote: Quote) -> list[str]:
+    """The first row of the table that a quoted row is of, as the chat shows it too."""
+    header = header_above(quote.text, quote.before)
+    return [visible(f"    columns: {header}")] if header else []
 
 
 def _place(quote: Quote) -> str:

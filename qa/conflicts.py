@@ -37,7 +37,8 @@ def find_conflicts(
     `answers` are what the quotes were made for, None where one has none of its own.
     """
     spans = [*answers, *[None] * (len(quotes) - len(answers))]
-    denied = [(0, number) for number, quote in enumerate(quotes, 1) if disagree(question, quote.text)]
+    claimed = _without_identifiers(question)
+    denied = [(0, number) for number, quote in enumerate(quotes, 1) if disagree(claimed, quote.text)]
     asked = [one for one in range(len(quotes)) if _is_of_the_year(question, quotes[one])]
     return tuple(denied) + tuple(
         (one + 1, other + 1)
@@ -47,6 +48,15 @@ def find_conflicts(
         and _speak_of_the_same(question, quotes[one], quotes[other])
         and _differ(quotes[one], spans[one], quotes[other], spans[other])
     )
+
+
+def _without_identifiers(question: str) -> str:
+    """The question without numbers that say which one is meant: room 305, the bus 61, form 12. They measure nothing.
+
+    Such a number stands behind a noun, and that behind a word that opens a phrase. A verb can stand there too ("to pay
+    12 euros"), so words that verbs follow do not count.
+    """
+    return _IDENTIFIER.sub(lambda match: match["noun"], question)
 
 
 def is_later(one: Quote, other: Quote) -> bool:
@@ -224,6 +234,13 @@ def _name_words(text: str) -> set[str]:
 _DENIED = re.compile(r"\b(?:not|never|no|nobody|cannot|no longer|without)\b|\b\w+n['’]t\b", re.IGNORECASE)
 _WEEKDAYS = [words.stem(day) for day in ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")]
 _TIME = re.compile(r"(?<![\d:.])(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?![\d:])")
+_IDENTIFIER = re.compile(
+    r"(?P<noun>(?:\A|\b(?:the|a|an|this|that|in|on|at|of|for|from|by|with|about|can|does|do|is|are|was|were|has|have|which"
+    r"|did|will|near|behind|to the|and|or|between)\s+)[^\W\d_]+)\s+(?:no\.?\s*|number\s+|#)?\d+[a-z]?"
+    r"(?![\d.,:%$€£]*[\d%$€£])(?!\s*(?:%|per ?cent\b|(?:euros?|dollars?|pounds|seconds?|minutes?|hours?|days?|weeks?"
+    r"|months?|years?|times|metres?|meters?|kilometres?|km|kg|grams?|kilos?|litres?|degrees?)\b))",
+    re.IGNORECASE,
+)
 _QUANTITY = re.compile(
     r"(?P<sign>[$€£¥])?(?P<number>\d[\d.,]*)(?::(?P<minute>[0-5]\d))?(?:\s?(?P<percent>%|percent\b|per cent\b))?"
     r"(?P<after>(?:[\s-]+[^\W\d]+){0,3})"

@@ -1,6 +1,6 @@
 """Readings → covered or not (calibrated), which passages to quote, and how sure that is. Pure functions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from qa import words
@@ -61,16 +61,20 @@ def decide(
     threshold: float,
     *,
     max_quotes: int = 3,
+    answering: Collection[str] | None = None,
 ) -> Decision:
     """Whether the readings cover this part of the question, and the at most `max_quotes` to quote.
 
-    `hits` are those whose passages were read.
+    `hits` are those whose passages were read. `answering` are the ids of passages that may answer (None: all may);
+    the others can only be shown as near.
     """
     ordered = sorted(readings, key=lambda reading: -reading.score)
-    judged = [(reading, probability(reader, reading)) for reading in ordered]
+    read = [(reading, probability(reader, reading)) for reading in ordered]
+    judged = [(reading, p) for reading, p in read if answering is None or reading.passage.chunk in answering]
     best = max((p for _, p in judged), default=0.0)
     close = {hit.passage.chunk for hit in hits if is_near(part, hit)}
-    near = tuple((reading, p) for reading, p in judged if reading.passage.chunk in close)
+    beside = [one for one in read if one not in judged]
+    near = tuple((reading, p) for reading, p in (*judged, *beside) if reading.passage.chunk in close)
     covered = bool(judged) and best >= threshold
     why = (
         f"best passage {best:.2f}, threshold {threshold:.2f}"

@@ -11,6 +11,7 @@ from qa.conflicts import find_conflicts, later_first, renumbered
 from qa.conversation import Standalone, standalone
 from qa.decide import Decision
 from qa.errors import StoreBusy
+from qa.named import Focus, Source, focus
 from qa.reader.base import Reader, read_passages
 from qa.schema import Answered, PartVerdict, Quote, Reason, Refused, Stage, Trace, TraceHit, Turn
 from qa.stages import Hit, Passage, Reading
@@ -54,12 +55,13 @@ class Pipeline:
             return
         yield Stage(name="searching")
         with clock.stage("search"):
-            hits = self._current_hits(asked.parts, documents)
+            foci = [self._focus(part, documents) for part in asked.parts]
+            hits = self._current_hits(asked.parts, foci, documents)
         yield Stage(name="reading", passages=sum(len(found[: self.read_hits]) for found in hits))
         with clock.stage("read"):
-            readings = [self.read(part, found) for part, found in zip(asked.parts, hits, strict=True)]
+            readings = [self.read(focus.put, found) for focus, found in zip(foci, hits, strict=True)]
         with clock.stage("decide"):
-            decisions = self._decide(asked.parts, hits, readings)
+            decisions = self._decide(asked.parts, foci, hits, readings)
         with clock.stage("quote"):
             result = self._concluded(question, asked, hits, decisions)
         traced = _traced(hits, readings)
@@ -78,10 +80,26 @@ class Pipeline:
             return "no_documents"
         return "unsupported_request" if asked.request else None
 
-    def _current_hits(self, parts: Sequence[str], documents: Documents) -> list[list[Hit]]:
+    def _focus(self, part: str, documents: Documents) -> Focus:
+        """The documents and the section that the part names."""
+        titles = self.texts.titles()
+        return focus(part, [Source(path, title) for path, title in titles if documents is None or path in documents])
+
+    def _found(self, part: str, focus: Focus, documents: Documents) -> list[Hit]:
+        """The hits for a part. Where it names documents: theirs, and the best one of another, to be shown as near."""
+        if not focus.documents:
+            return self.search(part, documents)
+        hits = self.search(part, sorted(focus.documents))
+        others = [hit for hit in self.search(part, documents) if not focus.documents & set(hit.passage.documents)]
+        return [*hits[: self.read_hits - 1], *others[:1], *hits[self.read_hits - 1 :]]
+
+    def _current_hits(self, parts: Sequence[str], foci: Sequence[Focus], documents: Documents) -> list[list[Hit]]:
         """Hits for each part, none from a document that is gone from the folder or changed since it was indexed."""
         for attempt in ("as indexed", "refreshed"):
-            found = [[_with_few_names(hit) for hit in self.search(part, documents)] for part in parts]
+            found = [
+                [_with_few_names(hit) for hit in self._found(part, focus, documents)]
+                for part, focus in zip(parts, foci, strict=True)
+            ]
             passages = [hit.passage for hits in found for hit in hits]
             current = self.current(sorted({name for passage in passages for name in passage.documents}))
             if all(_current_names(passage, current) == passage.documents for passage in passages):
@@ -92,13 +110,22 @@ class Pipeline:
         return [[kept for hit in hits if (kept := _kept(hit, current))] for hits in found]
 
     def _decide(
-        self, parts: Sequence[str], hits: Sequence[Sequence[Hit]], readings: Sequence[Sequence[Reading]]
+        self,
+        parts: Sequence[str],
+        foci: Sequence[Focus],
+        hits: Sequence[Sequence[Hit]],
+        readings: Sequence[Sequence[Reading]],
     ) -> list[Decision]:
         max_quotes = MAX_QUOTES if len(parts) == 1 else max(1, MAX_QUOTES_OF_PARTS // len(parts))
-        return [
-            decide.decide(part, found[: self.read_hits], read, self.reader, self.threshold, max_quotes=max_quotes)
-            for part, found, read in zip(parts, hits, readings, strict=True)
-        ]
+        decisions = []
+        for part, focus, found, read in zip(parts, foci, hits, readings, strict=True):
+            first = found[: self.read_hits]
+            answering = focus.answering([hit.passage for hit in first])
+            made = decide.decide(
+                part, first, read, self.reader, self.threshold, max_quotes=max_quotes, answering=answering
+            )
+            decisions.append(made)
+        return decisions
 
     def _concluded(
         self, question: str, asked: Standalone, hits: Sequence[Sequence[Hit]], decisions: Sequence[Decision]

@@ -150,7 +150,7 @@ def _cell(question: str, row: str, header: str | None, span: tuple[int, int]) ->
 
 def _fit(asked: set[str], name: str) -> float:
     """The share of the header's words that the question has, in any form (teaches, teacher)."""
-    keys = words.asked_for(name)
+    keys = words.asked_for(name) or set(words.words(name)) & {"since", "until", "from", "to", "before", "after"}
     return sum(any(_same(key, other) for other in asked) for key in keys) / len(keys) if keys else 0.0
 
 

@@ -144,6 +144,9 @@ class MemoryTexts:
                 scored.append((chunk.id, score))
         return sorted(scored, key=lambda pair: -pair[1])[:limit]
 
+    def titles(self) -> list[tuple[str, str]]:
+        return [(info.path, info.title) for info in self.documents()]
+
     def places(self, chunks: Sequence[str], documents: Sequence[str] | None = None) -> dict[str, tuple[str, int]]:
         return {passage.chunk: (passage.document, passage.start) for passage in self.passages(chunks, documents)}
 

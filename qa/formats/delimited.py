@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import itertools
+import re
 from collections import Counter
 
 from qa.errors import DocumentError
@@ -13,9 +14,14 @@ DELIMITERS = ",;\t|"
 SAMPLE_ROWS = 50  # rows at the beginning that are looked at, …
 SAMPLE_CHARS = 1_000_000  # … in at most so many characters
 
+_DIRECTIVE = re.compile(r"\ufeff?\"?sep=(?P<delimiter>[^\r\n\"])\"?[ \t]*(?:\r\n|\r|\n)", re.IGNORECASE)
+
 
 def read_csv(text: str) -> Extract:
-    """The rows of a CSV file; its delimiter is the one that gives rows of equal length."""
+    """The rows of a CSV file; its delimiter is the one that gives rows of equal length, or that a first line names."""
+    directive = _DIRECTIVE.match(text)
+    if directive:  # it is for the spreadsheet program and is no row
+        return _read(text[directive.end() :], directive["delimiter"], first=2)
     return _read(text, _delimiter(text))
 
 
@@ -24,10 +30,10 @@ def read_tsv(text: str) -> Extract:
     return _read(text, "\t")
 
 
-def _read(text: str, delimiter: str) -> Extract:
+def _read(text: str, delimiter: str, first: int = 1) -> Extract:
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        numbered = ((f"row {number}", row) for number, row in enumerate(rows, 1))
+        numbered = ((f"row {number}", row) for number, row in enumerate(rows, first))
         if _is_spaced(text, delimiter):
             found = assemble(table_lines(numbered))
         else:

@@ -2,6 +2,7 @@
 
 import codecs
 import itertools
+from collections.abc import Iterator
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from qa.formats.blocks import Extract, Line, assemble, clean, raise_beyond
 from qa.formats.decoding import NO_TEXT, declared_encoding, decode
 from qa.formats.marks import guarded, note_signs
 from qa.formats.plain import plain_blocks
+from qa.formats.replies import bare_text, parts
 from qa.formats.web import page_lines
 
 if TYPE_CHECKING:
@@ -18,12 +20,13 @@ if TYPE_CHECKING:
 
 MAX_PARTS = 10_000  # of a mail, attachments and their parts included
 MAX_HEADER = 100_000  # characters; the library's time for a header grows with the square of its length
+SAYS_MORE = 2  # so many times the words of the plain text
 SHOWN = ("From", "To", "Cc", "Date")
 KNOWN = (*SHOWN, "Subject", "Received", "Message-ID")
 
 
 def read_eml(data: bytes) -> Extract:
-    """Read a mail. Its body is the plain text when that is not blank, else the HTML part."""
+    """Read a mail. Its body is the plain text, or the HTML part where that says far more."""
     import email  # imported late: it takes time, and only folders with mails need it
 
     raise_beyond(data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n"))
@@ -65,13 +68,19 @@ def _bounded_policy() -> Any:
 
 def _body(mail: "EmailMessage") -> list[Line]:
     text = guarded(_text(mail, "plain"))
-    if not text.strip():  # some programs write a blank plain text beside the HTML part
-        return page_lines(_text(mail, "html"))
-    # Lines with a mark such as ">" are read like other lines.
-    return [
-        Line(text[block.start : block.end], "text" if block.kind == "row" else block.kind)
-        for block in plain_blocks(text, 0, len(text))
-    ]
+    markup = _text(mail, "html")
+    page = list(page_lines(markup)) if markup.strip() else []
+    # Some programs write a blank plain text beside the HTML part, others one that only points to it.
+    if SAYS_MORE * len(text.split()) < sum(len(line.text.split()) for line in page):
+        return page
+    return [line for first, last, level in parts(text) for line in _part(text[first:last], level)]
+
+
+def _part(text: str, level: str | None) -> Iterator[Line]:
+    """The lines of the mail's own words or, with `level` as locator, of what it quotes, without the marks."""
+    bare = text if level is None else bare_text(text)
+    for block in plain_blocks(bare, 0, len(bare)):
+        yield Line(bare[block.start : block.end], "text" if block.kind == "row" else block.kind, locator=level)
 
 
 def _text(mail: "EmailMessage", kind: str) -> str:

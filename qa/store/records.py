@@ -21,6 +21,7 @@ class Records(Database):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self._titles: tuple[int, tuple[tuple[str, str], ...]] = (-1, ())
         self._fingerprint = (-1, "")  # generation, and what was the fingerprint then
 
     def meta(self, name: str) -> str | None:
@@ -72,6 +73,17 @@ class Records(Database):
                 " FROM documents d JOIN contents c ON c.id = d.content ORDER BY d.path"
             ).fetchall()
             return [DocumentInfo(**dict(row)) for row in rows]
+
+    def titles(self) -> tuple[tuple[str, str], ...]:
+        """(path, title) of all documents in order of path; read again only when the store has changed."""
+        generation = self.generation()
+        if self._titles[0] != generation:
+            with self.read() as db:
+                rows = db.execute(
+                    "SELECT d.path, c.title FROM documents d JOIN contents c ON c.id = d.content ORDER BY d.path"
+                ).fetchall()
+            self._titles = generation, tuple((row["path"], row["title"]) for row in rows)
+        return self._titles[1]
 
     def partly_read(self) -> list[Skipped]:
         """The documents that were read only in part, and what is missing."""
