@@ -59,7 +59,7 @@ class Pipeline:
             hits = self._current_hits(asked.parts, foci, documents)
         yield Stage(name="reading", passages=sum(len(found[: self.read_hits]) for found in hits))
         with clock.stage("read"):
-            readings = [self.read(focus.put, found) for focus, found in zip(foci, hits, strict=True)]
+            readings = [self.read(source.put, found) for source, found in zip(foci, hits, strict=True)]
         with clock.stage("decide"):
             decisions = self._decide(asked.parts, foci, hits, readings)
         with clock.stage("quote"):
@@ -118,9 +118,9 @@ class Pipeline:
     ) -> list[Decision]:
         max_quotes = MAX_QUOTES if len(parts) == 1 else max(1, MAX_QUOTES_OF_PARTS // len(parts))
         decisions = []
-        for part, focus, found, read in zip(parts, foci, hits, readings, strict=True):
+        for part, source, found, read in zip(parts, foci, hits, readings, strict=True):
             first = found[: self.read_hits]
-            answering = focus.answering([hit.passage for hit in first])
+            answering = source.answering([hit.passage for hit in first])
             made = decide.decide(
                 part, first, read, self.reader, self.threshold, max_quotes=max_quotes, answering=answering
             )
