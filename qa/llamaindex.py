@@ -7,7 +7,7 @@ assistant.searcher = RetrieverSearch(retriever, assistant.store.library)
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from llama_index.core.base.base_query_engine import BaseQueryEngine
@@ -25,16 +25,23 @@ from qa.search import Searcher
 from qa.stages import Hit, Passage, Reading
 from qa.store.ports import TextStore
 
-if TYPE_CHECKING:
-    from qa.assistant import Assistant
-
 _SHOWN_TO_MODELS = ("title", "date", "heading")
+
+
+class Answering(Protocol):
+    """What answers questions: `qa.assistant.Assistant`."""
+
+    def ask(self, question: str) -> Answered | Refused:
+        """Answer by quotes or refuse."""
+
+    async def aask(self, question: str) -> Answered | Refused:
+        """`ask` without blocking the event loop."""
 
 
 class QuotingQueryEngine(BaseQueryEngine):
     """`response` is the answer's text, `metadata["answer"]` its JSON; a refusal has no `source_nodes`."""
 
-    def __init__(self, assistant: "Assistant") -> None:
+    def __init__(self, assistant: Answering) -> None:
         super().__init__(callback_manager=CallbackManager())
         self._assistant = assistant
 
