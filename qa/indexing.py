@@ -346,4 +346,6 @@ def content_key(document: Document, format_name: str) -> str:
     for block in document.blocks:  # hashed one at a time: there may be millions
         about = (block.start, block.end, block.kind, block.level, block.page, block.locator, *block.columns)
         digest.update(f"\0{about!r}".encode())
+    for one in document.struck:
+        digest.update(f"\0{(one.start, one.end, one.text)!r}".encode())
     return digest.hexdigest()[:32]

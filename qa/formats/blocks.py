@@ -76,8 +76,8 @@ def bounded(pieces: Iterable[_T]) -> Iterator[_T]:
 def assemble(lines: Iterable[Line], notes: frozenset[str] | None = None) -> Extract:
     """The text of all lines, one below the other, its blocks, and where struck text stood.
 
-    `notes` are the signs of the document's notes; None where its lines hold no marks of `qa.formats.marks`. Raises DocumentError for more than MAX_CHARS characters or
-    MAX_PIECES lines or struck pieces.
+    `notes` are the signs of the document's notes; None where its lines hold no marks of `qa.formats.marks`. Raises
+    DocumentError for more than MAX_CHARS characters or MAX_PIECES lines or struck pieces.
     """
     joined: list[str] = []
     blocks: list[Block] = []
