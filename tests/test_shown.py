@@ -195,6 +195,10 @@ def test_the_fields_of_a_pdf_form() -> None:
             drawn.setFont("Helvetica", 10)
             drawn.drawString(60, 700 - 30 * at, label)
             form.textfield(name=f"t{at}", value=value, x=180, y=695 - 30 * at, width=150, height=16)
+        for at, label in enumerate(["by sail", "by oar"]):
+            form.radio(name="how", value=label[3:], selected=at == 1, x=60, y=500 - 30 * at, size=12)
+            drawn.setFont("Helvetica", 10)
+            drawn.drawString(80, 502 - 30 * at, label)
         for at, (label, is_on) in enumerate([("insured", True), ("leased", False)]):
             form.checkbox(name=f"b{at}", checked=is_on, x=60, y=600 - 30 * at, size=12)
             drawn.setFont("Helvetica", 10)
@@ -292,7 +296,7 @@ def test_a_form_with_a_hundred_thousand_fields_is_refused_soon() -> None:
 
 def test_control_characters_of_a_file_hide_nothing() -> None:
     """Only a reader's own marks take text out."""
-    files = {".csv": b"a,b\n\x02one\x03,two\n", ".html": b"<p>\x02one\x03 two", ".txt": b"\x02one\x03 two"}
+    files = {".json": rb'{"a": "\u0002one\u0003 two"}', ".html": b"<p>&#2;one&#3; two"}
     for ending, data in files.items():
         found = extract(data, ending)
         assert "one" in found.text

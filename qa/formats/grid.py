@@ -7,11 +7,12 @@ right stands in its first column, the others stay empty: no value moves under an
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from qa.formats.blocks import MAX_PIECES, Line, table_lines
+from qa.formats.blocks import Line, table_lines
 from qa.formats.marks import has_text, shown
 
 MAX_ACROSS = 1000  # columns that one cell covers, as in HTML
 MAX_DOWN = 65_534  # rows that one cell covers, as in HTML
+MAX_PLACES = 200_000  # of a table; beyond them spans are not followed
 LABEL_CHARS = 120  # a longer cell is no label: it stands only in its first row
 MAX_CAPTIONS = 20  # rows above a header
 MAX_HEADS = 4  # rows of a table's header
@@ -55,14 +56,14 @@ def _texts(row: list[_Place]) -> list[str]:
 
 
 def _unfolded(rows: Sequence[Sequence[Cell]]) -> Iterator[list[_Place]]:
-    """The rows with a place for each column. Spans are not followed beyond MAX_PIECES places."""
+    """The rows with a place for each column. Spans are not followed beyond MAX_PLACES places."""
     reaching: dict[int, tuple[int, Cell]] = {}  # column → (how many more rows the cell covers, the cell)
     size = 0
     for cells in rows:
         row: list[_Place] = []
         for cell in cells:
             _fill(row, reaching)
-            room = size + len(row) < MAX_PIECES
+            room = size + len(row) < MAX_PLACES
             across = min(cell.across, MAX_ACROSS) if room else 1
             down = min(cell.down, MAX_DOWN) if room else 1
             begin = len(row)
@@ -72,7 +73,7 @@ def _unfolded(rows: Sequence[Sequence[Cell]]) -> Iterator[list[_Place]]:
         _fill(row, reaching)
         reaching = {column: (left - 1, cell) for column, (left, cell) in reaching.items() if left > 1}
         size += len(row)
-        if size > MAX_PIECES:
+        if size > MAX_PLACES:
             reaching.clear()
         yield row
 

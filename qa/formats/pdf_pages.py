@@ -66,7 +66,7 @@ def main(max_pages: int, max_chars: int, max_pieces: int, cpu_s: int, memory: in
             asked += annotations(page)
             if asked > MAX_FIELDS:  # the library searches all fields for each one
                 return _say({"problem": "fields"})
-            pieces = with_fields(pieces, fields(page, form))
+            pieces = with_fields(pieces, fields(page, form.raw))
         chars += sum(len(piece[0]) for piece in pieces)
         if chars > max_chars:
             return _say({"problem": "characters"})
@@ -183,11 +183,12 @@ def _with_lifts(word: str, bases: list[tuple[float, float]]) -> tuple[str, int |
 
 
 def _form(pdf: Any) -> Any:
-    """The library's handle of the file's form; None where it has none."""
+    """The library's form of the file; None where it has none."""
     if not pdf.get_formtype():
         return None
     pdf.init_forms()
-    return pdf.formenv.raw if pdf.formenv else None
+    form, pdf.formenv = pdf.formenv, None  # else each page makes its fields ready to be filled in, in quadratic time
+    return form
 
 
 def annotations(page: Any) -> int:
@@ -221,7 +222,10 @@ def fields(page: Any, form: Any) -> Iterator[tuple[int, str, str, tuple[float, f
                 pdfium.FPDFAnnot_GetFormFieldName, form, found
             )
             if kind in BOXES:
-                value = "☒" if pdfium.FPDFAnnot_IsChecked(form, found) else "☐"
+                # The state that is shown; `IsChecked` would need the page's fields to be made ready.
+                state = _said(lambda _, box, *to: pdfium.FPDFAnnot_GetStringValue(box, b"AS", *to), form, found)
+                state = state or _said(pdfium.FPDFAnnot_GetFormFieldValue, form, found)
+                value = "☐" if state in ("", "Off") else "☒"
             else:
                 value = _said(pdfium.FPDFAnnot_GetFormFieldValue, form, found)
             yield kind, name, value, (box.left, height - box.top, box.right, height - box.bottom)
