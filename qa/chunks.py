@@ -55,6 +55,8 @@ class _Piece:
     words: int
     tokens: int
     is_heading: bool
+    hangs: bool  # it is a list item
+    leads: bool  # a list hangs on it ("You may not bring:"), so the first item stays in its chunk
     clings: bool  # it restricts the sentence before it ("Unless …"), so both stay in one chunk
 
 
@@ -93,12 +95,15 @@ def split_document(text: str, sentences: Sequence[Sentence], token_ends: TokenEn
         last = first + 1  # exclusive
         while last < len(pieces) and _fits(pieces[first : last + 1]) and not _opens(pieces, first, last):
             last += 1
+        if _parts_a_list(pieces, first, last):
+            last -= 1
         start, end = pieces[first].start, pieces[last - 1].end
         chunks.append(Chunk(f"{key}-{start}-{end}", start, end))
         shares = (
             last < len(pieces)
             and last - first > 1
             and not pieces[last].is_heading
+            and not pieces[last].leads
             and _fits(pieces[last - 1 : last + 1])
         )
         first = last - 1 if shares else last
@@ -149,6 +154,11 @@ def _sentence_spans(text: str, block: Block) -> Iterator[tuple[int, int]]:
             for inside in (*_ends_inside(text, start, end), end):
                 yield start, inside
                 start = _after_spaces(text, inside, block.end)
+
+
+def _parts_a_list(pieces: Sequence[_Piece], first: int, last: int) -> bool:
+    """Whether the chunk would end with the sentence that the list behind it hangs on."""
+    return last < len(pieces) and last - first > 1 and pieces[last - 1].leads and pieces[last].hangs
 
 
 def _library_ends(text: str, start: int, end: int) -> Iterator[int]:
@@ -222,7 +232,9 @@ def _pieces(text: str, sentence: Sentence, token_ends: TokenEnds, names: int) ->
         end, tokens = _piece_end(text, start, sentence.end, token_ends)
         words = sum(1 for _ in _WORD.finditer(text, start, end))
         clings = start == sentence.start and CLINGING.match(text, start, end) is not None
-        yield _Piece(start, end, words, tokens + (names if start == sentence.start else 0), is_heading, clings)
+        leads = sentence.kind == "text" and end == sentence.end and text[end - 1] == ":"
+        tokens += names if start == sentence.start else 0
+        yield _Piece(start, end, words, tokens, is_heading, sentence.kind == "item", leads, clings)
         start = _after_spaces(text, end, sentence.end)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from qa import words
 from qa.reader.base import Reader, probability
-from qa.schema import Reason
+from qa.schema import Reason, Skipped
 from qa.stages import Hit, Reading
 
 NEAR = 0.39  # a passage comes near the question when its cosine …
@@ -18,6 +18,8 @@ LEVELS = (  # from this probability on, in words
     (0.5, "More likely right than not"),
 )
 UNSURE = "Uncertain: read the source"
+
+LEFT_OUT_ON_PURPOSE = ("hidden", "left out by", "a link")  # reasons for which a file was never to be read
 
 REFUSALS: dict[Reason, str] = {
     "empty_question": "There is no question. Ask something that the documents may answer.",
@@ -107,9 +109,24 @@ def _shared(part: str, text: str) -> float:
     return sum(weight for stem, weight in weights.items() if stem in said) / (sum(weights.values()) or 1)
 
 
-def refusal_text(reason: Reason, request: str | None, nearest: int, languages: tuple[str, str] | None = None) -> str:
-    """What a person reads when there is no answer; `languages`: those of question and documents where they differ."""
+def refusal_text(
+    reason: Reason,
+    request: str | None,
+    nearest: int,
+    languages: tuple[str, str] | None = None,
+    left_out: Sequence[Skipped] = (),
+) -> str:
+    """What a person reads when there is no answer.
+
+    `languages` are those of question and documents where they differ. Where files were left out on reading, it is not
+    said that nothing comes near: what was left out is named, for it may hold the answer.
+    """
     text = REQUESTS[request] if reason == "unsupported_request" and request else REFUSALS[reason]
+    unread = [file for file in left_out if not file.reason.startswith(LEFT_OUT_ON_PURPOSE)]
+    if reason == "nothing_relevant" and unread:
+        more = f" (and {len(unread) - 1:,} more)" if len(unread) > 1 else ""
+        first = f"{unread[0].path}: {unread[0].reason}"
+        text = f"What could be read does not come near this question. Left out: {first}{more}."
     if languages:
         text = f"The question is in {languages[0]}, the documents are in {languages[1]}: ask in {languages[1]}."
     return text + (NEAREST if nearest else "")

@@ -13,7 +13,7 @@ from qa.decide import Decision
 from qa.errors import StoreBusy
 from qa.named import Focus, Source, focus
 from qa.reader.base import Reader, read_passages
-from qa.schema import Answered, PartVerdict, Quote, Reason, Refused, Stage, Trace, TraceHit, Turn
+from qa.schema import Answered, PartVerdict, Quote, Reason, Refused, Skipped, Stage, Trace, TraceHit, Turn
 from qa.stages import Hit, Passage, Reading
 from qa.store.ports import TextStore
 from qa.wording import answer_text
@@ -50,7 +50,7 @@ class Pipeline:
             asked = standalone(question, history)
         given = {"question": question, "history": tuple(history), "documents": documents and tuple(documents)}
         if reason := self._refused_at_once(asked, documents):
-            result = _refused(question, asked, reason)
+            result = _refused(question, asked, reason, left_out=self.texts.skipped())
             yield result(trace=self.trace(**given, hits=(), verdicts=(), timings_ms=clock.ms))
             return
         yield Stage(name="searching")
@@ -141,7 +141,7 @@ class Pipeline:
         nearest = quotes.make_quotes(self.texts, near[: 2 * MAX_QUOTES])
         found = [hit.passage.text for part in hits for hit in part]
         languages = None if chosen else language.foreign(question, found)
-        return _refused(question, asked, reason, nearest[:MAX_QUOTES], languages, confidence)
+        return _refused(question, asked, reason, nearest[:MAX_QUOTES], languages, confidence, self.texts.skipped())
 
 
 def _answered(question: str, asked: Standalone, made: Sequence[Quote], decisions: Sequence[Decision]) -> Result:
@@ -175,12 +175,13 @@ def _refused(
     nearest: Sequence[Quote] = (),
     languages: tuple[str, str] | None = None,
     confidence: float = 0.0,
+    left_out: Sequence[Skipped] = (),
 ) -> Result:
     return partial(
         Refused,
         question=question,
         asked=asked.text,
-        text=decide.refusal_text(reason, asked.request, len(nearest), languages),
+        text=decide.refusal_text(reason, asked.request, len(nearest), languages, left_out),
         confidence=confidence,
         reason=reason,
         nearest=tuple(nearest),

@@ -1,6 +1,7 @@
 """Spans → quotes: whole sentences inside the passage they were read in, collapsed and verified."""
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Sequence
 
 from qa.chunks import clause_ends
 from qa.errors import QuoteError
@@ -10,6 +11,7 @@ from qa.store.ports import TextStore
 from qa.text import text_sha256
 from qa.words import CLINGING, NEGATIONS
 
+MAX_QUOTES = 3  # of an answer to one question; of several parts as many as passages are chosen
 MAX_SENTENCES = 3
 MAX_CHARS = 500
 MIN_CUT_CHARS = 100  # a shorter part of a long sentence ("However,") says nothing
@@ -29,6 +31,11 @@ def quote_spans(
     start, end = passage
     quotable = [sentence for sentence in sentences if sentence.kind != "rule" and sentence.start >= start]
     touched = [sentence for sentence in quotable if sentence.start < span[1] and sentence.end > span[0]]
+    if any(sentence.kind != "heading" for sentence in touched):  # a heading is quoted alone: where nothing else answers
+        quotable = [sentence for sentence in quotable if sentence.kind != "heading"]
+        touched = [sentence for sentence in touched if sentence.kind != "heading"]
+    else:
+        quotable = touched = touched[:1]
     if not touched:
         return None
     first = quotable.index(touched[0])
@@ -41,15 +48,16 @@ def quote_spans(
         last += 1
     while first and _clings(text, quotable[first]) and _fits(quotable, first - 1, last, end):
         first -= 1
+    first, last = _with_lead(text, quotable, first, last, end)
     return quotable[first].start, quotable[last].end
 
 
-def make_quotes(texts: TextStore, chosen: Iterable[tuple[Reading, float]]) -> list[Quote]:
+def make_quotes(texts: TextStore, chosen: Sequence[tuple[Reading, float]]) -> list[Quote]:
     """A verified quote for each (reading, probability) that has one, in order, the same text only once."""
     quotes: dict[str, Quote] = {}
     with texts.read():  # what another process purges meanwhile is still there for all of them
-        made = [_make_quote(texts, reading, probability) for reading, probability in chosen]
-    for quote in filter(None, made):
+        made = [quote for reading, probability in chosen for quote in _quotes_of(texts, reading, probability)]
+    for quote in made[: max(MAX_QUOTES, len(chosen))]:
         key = same_text(quote.text)
         known = quotes.get(key)
         if known is None:
@@ -79,15 +87,26 @@ def verify_quote(quote: Quote, text: str) -> None:
         raise QuoteError(f"{quote.document} is not the text that was quoted.")
 
 
-def _make_quote(texts: TextStore, reading: Reading, probability: float) -> Quote | None:
+def _quotes_of(texts: TextStore, reading: Reading, probability: float) -> list[Quote]:
+    """The quote for a reading; before it that of the sentence that denies it, where it is an item of a list."""
     passage = reading.passage
     window = (passage.start, passage.end)
     text = texts.text(passage.content)
     interval = quote_spans(text, passage.sentences, window, reading.span or window)
-    if interval is None:
-        return None
-    if CLINGING.match(text, interval[1]):
-        return None  # what follows takes part of it back and does not fit
+    if interval is None or CLINGING.match(text, interval[1]):
+        return []  # what follows takes part of it back and does not fit
+    whole = [one for one in passage.sentences if one.kind not in ("rule", "heading") and one.start >= passage.start]
+    at = next((at for at, sentence in enumerate(whole) if sentence.start == interval[0]), None)
+    lead = None if at is None else lead_of(text, whole, at)
+    intervals = [interval]
+    if lead is not None and NEGATIONS.search(text, whole[lead].start, whole[lead].end):
+        intervals.insert(0, (whole[lead].start, whole[lead].end))
+    return [quote for one in intervals if (quote := _make_quote(texts, passage, probability, text, one))]
+
+
+def _make_quote(
+    texts: TextStore, passage: Passage, probability: float, text: str, interval: tuple[int, int]
+) -> Quote | None:
     before, after = texts.context(passage.content, *interval)
     first = next(sentence for sentence in passage.sentences if sentence.start == interval[0])
     quote = Quote(
@@ -139,6 +158,32 @@ def _fits(quotable: Sequence[Sentence], first: int, last: int, passage_end: int)
         and quotable[last].end <= passage_end
         and quotable[last].end - quotable[first].start <= MAX_CHARS
     )
+
+
+def _with_lead(text: str, quotable: Sequence[Sentence], first: int, last: int, end: int) -> tuple[int, int]:
+    """The run with the sentence that its items hang on ("You may not bring:"), or that one's items, where all fits."""
+    lead = lead_of(text, quotable, first)
+    if lead is not None and _fits(quotable, lead, last, end):
+        return lead, last
+    if lead is None and is_lead(text, quotable, last):
+        items = itertools.takewhile(lambda at: quotable[at].kind == "item", range(last + 1, len(quotable)))
+        last = max((at for at in items if _fits(quotable, first, at, end)), default=last)
+    return first, last
+
+
+def is_lead(text: str, sentences: Sequence[Sentence], at: int) -> bool:
+    """Whether the list items behind this sentence hang on it."""
+    sentence = sentences[at]
+    followed = at + 1 < len(sentences) and sentences[at + 1].kind == "item"
+    return followed and sentence.kind == "text" and text[sentence.start : sentence.end].endswith(":")
+
+
+def lead_of(text: str, sentences: Sequence[Sentence], at: int) -> int | None:
+    """The index of the sentence that this list item hangs on; None where it is no item or hangs on none."""
+    lead = at
+    while lead > 0 and sentences[lead].kind == "item":
+        lead -= 1
+    return lead if lead < at and is_lead(text, sentences, lead) else None
 
 
 def _clings(text: str, sentence: Sentence) -> bool:

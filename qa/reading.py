@@ -9,11 +9,18 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from qa.rows import cells, is_row
+from qa.schema import Kind
 from qa.stages import Passage
 
 LABEL_WORDS = 6  # of a column's name that are shown
 LEAST_WORDS = 4  # of a heading that can be an answer; a shorter one only names a topic
 LABELS = True  # whether rows are read with their columns' names; the packaged reader was trained without
+
+_ABOUT_MAIL = re.compile(
+    r"\b(?:e-?mails?|messages?|letters?|sen[dt]|sends|sender|wrote|writes?|written|recipients?|addressed|forwarded|cc"
+    r"|copied|receive[ds]?|from whom)\b",
+    re.IGNORECASE,
+)
 
 Interval = tuple[int, int]
 
@@ -72,7 +79,15 @@ def _labels(passage: Passage) -> list[tuple[int, str]]:
     return found
 
 
-def says_something(heading: str) -> bool:
-    """Whether a heading can be an answer: it is long enough for a statement, asks nothing and announces no list."""
-    line = heading.strip("#=-* \t\r\n")
-    return len(re.findall(r"\w+", line)) >= LEAST_WORDS and not line.endswith((":", "?"))
+def may_answer(kind: Kind, said: str, question: str) -> bool:
+    """Whether a sentence of this kind may be the answer to this question.
+
+    A heading may where it is long enough for a statement, asks nothing and announces no list; a mail's header where
+    the question is about the mail.
+    """
+    if kind == "heading":
+        line = said.strip("#=-* \t\r\n")
+        return len(re.findall(r"\w+", line)) >= LEAST_WORDS and not line.endswith((":", "?"))
+    if kind == "header":
+        return _ABOUT_MAIL.search(question) is not None
+    return kind != "rule"

@@ -9,8 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Kind = Literal["text", "item", "row", "code", "heading", "rule"]
-"""`rule` is text that is indexed and never quoted: lines between sections, running heads, tables of contents."""
+Kind = Literal["text", "item", "row", "code", "heading", "header", "rule"]
+"""`header` is a line of a mail's header: it answers only what is asked about the mail itself.
+
+`rule` is text that is indexed and never quoted: lines between sections, running heads, tables of contents."""
 
 
 @dataclass(frozen=True, slots=True)

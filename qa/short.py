@@ -73,6 +73,7 @@ _CLAUSE_START = _rule(r"[,;:.!?](?=\s)|[()\[\]–—]|\s-\s|\b(?:and|but|who|whi
 _CLAUSE_BREAK = re.compile(r"[,;:.!?](?=\s|\Z)|[()\[\]–—]|\s-\s")
 _SENTENCE_BREAK = re.compile(r"[.!?](?=\s+\W*[A-Z]|\s*\Z)|;(?=\s)")
 _STARTS_WITH_NUMBER = _rule(r"[$€£¥]?\d|(?:an?|the|one)\b")
+_MARKED = re.compile(r"(?:\A|\n)[ \t]*>")
 _POLAR = re.compile(
     r"(?:.*[.,;:]\s*|(?:and|so|but|please)\s+)?(?:is|are|was|were|am|do|does|did|can|could|may|must|shall|should|will"
     r"|would|has|have|had|need)n?['’]?t?\s",
@@ -97,11 +98,27 @@ def pick(question: str, text: str, before: str, span: tuple[int, int]) -> tuple[
 
 
 def short_answer(question: str, text: str, picked: tuple[int, int]) -> tuple[int, int] | None:
-    """What `pick` found, grown by what limits it; None where that would exceed MOST_CHARS."""
+    """What `pick` found, grown by what limits it; None where that would exceed MOST_CHARS.
+
+    None, too, where marks of quoted mail stand inside it, or where the sentence that it hangs on denies it.
+    """
     first, last = _line(text, picked[0])
     if not is_row(text[first:last]):
-        return _with_limits(question, text, picked)
+        found = _with_limits(question, text, picked)
+        hidden = found and (_MARKED.search(text, *found) or _is_denied_by_lead(question, text, found[0]))
+        return None if hidden else found
     return picked if picked[1] - picked[0] <= CELL_CHARS else None
+
+
+def _is_denied_by_lead(question: str, text: str, start: int) -> bool:
+    """Whether it is part of a list item below a sentence such as "You may not bring:", which the question is not."""
+    lead = re.search(r":\s*\n", text)
+    return (
+        lead is not None
+        and lead.end() <= start
+        and _DENIED_BEFORE.search(text, 0, lead.start()) is not None
+        and not _asks_denied(question)
+    )
 
 
 def names_asked(question: str, row: str) -> bool:
@@ -295,7 +312,7 @@ def _last(pattern: re.Pattern[str], text: str, start: int, end: int) -> re.Match
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     """Without white space and marks at its ends; with the bracket that closes one inside it."""
     piece = text[start:end]
-    start += len(piece) - len(piece.lstrip(" \t\r\n,;:"))
+    start += len(piece) - len(piece.lstrip(" \t\r\n,;:>"))
     end = start + len(text[start:end].rstrip(" \t\r\n,;:"))
     if text[start:end].endswith(".") and not re.search(r"\b\w\.\w?\.\Z", text[start:end]):
         end -= 1

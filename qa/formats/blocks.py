@@ -85,7 +85,7 @@ def assemble(lines: Iterable[Line], notes: frozenset[str] | None = None) -> Extr
     at = 0
     for line in bounded(lines):
         text, left_out = (clean(line.text), []) if notes is None else shown(clean(line.text), notes)
-        close = blocks and line.kind == blocks[-1].kind and line.kind in ("item", "row", "code")
+        close = blocks and line.kind == blocks[-1].kind and line.kind in ("item", "row", "code", "header")
         apart = not close if line.apart is None else line.apart
         gap = "" if not blocks else "\n\n" if apart else "\n"
         locator = None if line.locator is None else clean(line.locator)[:LOCATOR_CHARS]

@@ -35,7 +35,7 @@ def read_eml(data: bytes) -> Extract:
         raise DocumentError("is not an e-mail: it has no sender, subject or date")
     subject = _header(mail, "Subject")
     lines = [Line(subject, "heading", 1)] if subject else []
-    lines += [Line(f"{name}: {_header(mail, name)}", "item") for name in SHOWN if _header(mail, name)]
+    lines += [Line(f"{name}: {_header(mail, name)}", "header") for name in SHOWN if _header(mail, name)]
     lines += _body(mail)
     names = [_one_line(part.get_filename() or part.get_content_type()) for part in mail.iter_attachments()]
     lines += [Line(f"Attachment, left out: {name}", "item", apart=number == 0) for number, name in enumerate(names)]

@@ -1,7 +1,8 @@
 """Markdown → blocks: CommonMark with tables and YAML front matter. The text is that of the file, unchanged."""
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 
 import yaml
 from markdown_it import MarkdownIt
@@ -10,6 +11,7 @@ from markdown_it.token import Token
 
 from qa.formats.blocks import Extract, bounded, raise_beyond, tight
 from qa.formats.plain import LINE, plain_blocks
+from qa.formats.replies import parts
 from qa.schema import Block, Kind, Struck
 
 FRONT_MATTER_CHARS = 20_000
@@ -30,6 +32,7 @@ _LEAVES: dict[str, Kind | None] = {  # markdown-it's block tokens that hold text
     "tr_open": "row",
 }
 _ITEMS = {"list_item_open": 1, "list_item_close": -1}
+_QUOTES = {"blockquote_open": 1, "blockquote_close": -1}
 
 
 def read_markdown(text: str) -> Extract:
@@ -38,9 +41,11 @@ def read_markdown(text: str) -> Extract:
     lines = [match.span() for match in bounded(LINE.finditer(text))]
     skipped_lines = sum(1 for start, _ in lines if start < body)
     blocks = [block for start, end in lines[:skipped_lines] for block in tight(text, start, end, "text")]
-    items = 0  # how many list items the token is inside of
+    replies = [one for one in parts(text) if one[2]]
+    items = quotes = 0  # how many list items, and block quotes, the token is inside of
     for token in _parse(text[body:]):
         items += _ITEMS.get(token.type, 0)
+        quotes += _QUOTES.get(token.type, 0)
         if token.type not in _LEAVES or token.map is None:
             continue
         first, last = (line + skipped_lines for line in token.map)
@@ -49,7 +54,8 @@ def read_markdown(text: str) -> Extract:
             kind = "rule"
         level = int(token.tag[1]) if kind == "heading" else 0
         for begin, end in [(n, n + 1) for n in range(first, last)] if kind == "code" else [(first, last)]:
-            blocks += tight(text, lines[begin][0], lines[end - 1][1], kind, level)
+            locator = _reply(replies, lines[begin][0]) if quotes else None
+            blocks += tight(text, lines[begin][0], lines[end - 1][1], kind, level, locator=locator)
     dates = tuple(matter[key] for key in DATE_KEYS if key in matter)
     kept = tuple(_fill_gaps(text, blocks))
     struck = tuple(Struck(*span) for block in kept if block.kind != "code" for span in struck_spans(text, block))
@@ -71,11 +77,18 @@ def struck_spans(text: str, block: Block) -> Iterator[tuple[int, int]]:
             begin = None
 
 
+def _reply(replies: Sequence[tuple[int, int, str | None]], at: int) -> str:
+    """The locator of the quoted lines that hold this place: with whose they are, where the line before says so."""
+    number = bisect_right(replies, at, key=lambda reply: reply[0]) - 1
+    start, end, locator = replies[number] if number >= 0 else (0, 0, None)
+    return locator if locator and start <= at < end else "quoted"
+
+
 class _Tokens(list[Token]):
     """The tokens that are used. The limit applies while the parser runs: a single line can hold any number of them."""
 
     def append(self, token: Token) -> None:
-        if token.type in _LEAVES or token.type in _ITEMS:
+        if token.type in _LEAVES or token.type in _ITEMS or token.type in _QUOTES:
             raise_beyond(len(self) + 1)
             super().append(token)
 

@@ -27,16 +27,21 @@ def parts(text: str) -> Iterator[tuple[int, int, str | None]]:
             if match.start() > begin:
                 yield begin, match.start(), _locator(named) if quoted else None
             begin, quoted, named = match.start(), is_quoted, before if _WROTE.match(before) else ""
-        if is_quoted and not named and _WROTE.match(said := MARKS.sub("", line, count=1).strip()):
+        if is_quoted and not named and _WROTE.match(said := bare_line(line).strip()):
             named = said
         before = line or before
     if begin < len(text):
         yield begin, len(text), _locator(named) if quoted else None
 
 
+def bare_line(line: str) -> str:
+    """The line without the marks at its start."""
+    return MARKS.sub("", line, count=1)
+
+
 def bare_text(text: str) -> str:
     """Quoted lines without their marks."""
-    return "".join(MARKS.sub("", match[0], count=1) for match in _LINE.finditer(text))
+    return "".join(bare_line(match[0]) for match in _LINE.finditer(text))
 
 
 def _locator(named: str) -> str:

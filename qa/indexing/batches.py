@@ -207,4 +207,6 @@ def content_key(document: Document, format_name: str, cutting: str = chunks.VERS
     for block in document.blocks:  # hashed one at a time: there may be millions
         about = (block.start, block.end, block.kind, block.level, block.page, block.locator, *block.columns)
         digest.update(f"\0{about!r}".encode())
+    for struck in document.struck:
+        digest.update(f"\0{(struck.start, struck.end, struck.text)!r}".encode())
     return digest.hexdigest()[:32]

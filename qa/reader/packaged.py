@@ -22,7 +22,7 @@ from qa import embed
 from qa.embed import MODELS, file_sha256, open_tokenizer
 from qa.reader.base import Calibration
 from qa.reader.encode import Encoded, Encoder, best_span, characters, shown_heading
-from qa.reading import reading_text, says_something
+from qa.reading import may_answer, reading_text
 from qa.schema import Sentence
 from qa.stages import Passage, Reading
 
@@ -75,7 +75,7 @@ class CrossEncoder:
         quotable = [
             (sentence.start - passage.start, sentence.end - passage.start)
             for sentence in passage.sentences
-            if sentence.kind != "rule" and (sentence.kind != "heading" or says_something(_said(passage, sentence)))
+            if may_answer(sentence.kind, _said(passage, sentence), question)
         ]
         if not quotable:
             return None
