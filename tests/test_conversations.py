@@ -190,7 +190,7 @@ def test_markdown_reads_as_the_page(kept: Conversations) -> None:
     text = MarkdownIt().render(as_markdown(one, {**TEXTS}))
     for part in (
         "When does it open?",
-        "Standalone as",
+        "Asked as",
         "at nine",
         "The pool opens at nine.",
         "hours.md",

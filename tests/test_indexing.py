@@ -685,10 +685,6 @@ def test_doomed_vectors_of_a_text_that_comes_back_are_kept(
 # -- vectors are derived -----------------------------------------------------------------------------
 
 
-def hits(assistant: Assistant, question: str) -> list[Any]:
-    return [(hit.node.node_id, hit.score, hit.node.metadata) for hit in assistant.search(question)]
-
-
 @pytest.fixture
 def seeds_store(seeds: Assistant, tmp_path: Path) -> Path:
     """A copy of the store of the seeds, indexed with the real weights."""
@@ -706,7 +702,7 @@ def whole(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def test_vectors_thrown_away_are_rebuilt_identically(seeds: Assistant, seeds_store: Path, config: Config) -> None:
     questions = ["How many people came home in 2024?", "who is oleksandr kononenko"]
-    wanted = [hits(seeds, question) for question in questions]
+    wanted = [seeds.search(question) for question in questions]
     vectors = stored_vectors(seeds_store)
     assert len(vectors) > 20
     for throw_away in (
@@ -717,7 +713,7 @@ def test_vectors_thrown_away_are_rebuilt_identically(seeds: Assistant, seeds_sto
     ):
         throw_away()
         with closing(Assistant.open(seeds.store.docs, store=seeds_store, config=config)) as again:
-            assert [hits(again, question) for question in questions] == wanted
+            assert [again.search(question) for question in questions] == wanted
         rebuilt = stored_vectors(seeds_store)
         assert rebuilt.keys() == vectors.keys()
         assert all(np.array_equal(rebuilt[one], vectors[one]) for one in vectors)
@@ -954,13 +950,13 @@ def test_all_start_at_once(tmp_path: Path) -> None:
 
 def test_two_assistants_of_one_process_see_each_others_runs(open_folder: Callable[..., Assistant]) -> None:
     first, second = open_folder({"a.txt": A}), open_folder()
-    assert hits(first, "harbour")
-    assert hits(second, "harbour")
+    assert first.search("harbour")
+    assert second.search("harbour")
     fill(first.store.docs, {"b.txt": B})
     first.refresh()
-    assert "b.txt" in [metadata["document"] for _, _, metadata in hits(second, "ferry captain")]
+    assert "b.txt" in [hit.passage.document for hit in second.search("ferry captain")]
     (first.store.docs / "a.txt").unlink()
     second.refresh()
-    assert "a.txt" not in [metadata["document"] for _, _, metadata in hits(first, "harbour")]
+    assert "a.txt" not in [hit.passage.document for hit in first.search("harbour")]
     for answer in (first.ask("Who was captain of the ferry?"), second.ask("What was the captain called?")):
         every_promise(answer, first.store.docs)

@@ -83,7 +83,7 @@ def test_what_is_copied_has_quote_file_page_row_and_date() -> None:
 @pytest.mark.parametrize("copied", [answer_as_text, answer_as_markdown])
 def test_what_is_copied_says_what_it_is(copied: object) -> None:
     assert callable(copied)
-    assert "has changed" in copied(answered(), frozenset({1}))
+    assert "has changed" in copied(answered(), {1: "The source has changed."})
     assert "has changed" not in copied(answered())
     assert "not an answer" in copied(refused())
     assert "[1] and [2] disagree. [1] is dated later: 2024-03-01, [2] 2019." in copied(conflicting())

@@ -2,6 +2,7 @@
 
 import bisect
 import itertools
+import json
 import re
 import sqlite3
 import threading
@@ -40,16 +41,18 @@ class WordIndex:
         self._counts = _Counts((-1, b""))
 
     def search(
-        self, db: sqlite3.Connection, generation: int, question: str, limit: int, active: tuple[str, tuple[Any, ...]]
+        self,
+        db: sqlite3.Connection,
+        generation: int,
+        question: str,
+        limit: int,
+        documents: Sequence[str] | None = None,
     ) -> list[tuple[str, float]]:
-        """(chunk id, BM25 score, higher is better) of the best chunks, best first; ties by id of the chunk.
-
-        `active` is SQL for the ids of the contents that may be found, with its values.
-        """
+        """(chunk id, BM25 score, higher is better) of the best chunks, best first; ties by id of the chunk."""
         query = self._query(db, generation, question)
         if not query:
             return []
-        contents, values = active
+        contents, values = active_contents(documents)
         rows = db.execute(
             f"SELECT chunks.chunk, -bm25(words, 1.0, {TITLE_WEIGHT}) AS score FROM words"
             " JOIN chunks ON chunks.id = words.rowid"
@@ -140,3 +143,12 @@ def _count_term(db: sqlite3.Connection, known: dict[str, int], stem: str) -> int
             return 0  # not remembered: there is no limit to the number of unknown terms
         known[stem] = row[0]
     return known[stem]
+
+
+def active_contents(documents: Sequence[str] | None) -> tuple[str, tuple[Any, ...]]:
+    """SQL for the ids of the contents a question may use, and its values."""
+    if documents is None:
+        return "SELECT content FROM documents", ()
+    return "SELECT content FROM documents WHERE path IN (SELECT value FROM json_each(?))", (
+        json.dumps(list(documents)),
+    )

@@ -10,7 +10,6 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from cachetools import LRUCache
 
@@ -20,7 +19,7 @@ from qa.folder import File
 from qa.schema import Chunk, Document, Sentence
 from qa.stages import Passage
 from qa.store import surroundings
-from qa.store.bm25 import WordIndex, add_words, delete_words, words_of
+from qa.store.bm25 import WordIndex, active_contents, add_words, delete_words, words_of
 from qa.store.disk import damaged
 from qa.store.integrity import (
     FACTS,
@@ -53,14 +52,14 @@ class Library(Records):
         with self.read() as db:
             if documents is None:
                 return self._words.count_chunks(db, self.generation())
-            active, values = _active(documents)
+            active, values = active_contents(documents)
             counted = f"SELECT count(*) FROM (SELECT 1 FROM chunks WHERE content IN ({active}) LIMIT ?)"
             return int(db.execute(counted, (*values, -1 if max_count is None else max_count)).fetchone()[0])
 
     def chunk_ids(self, documents: Sequence[str] | None = None) -> list[str]:
         """The ids of those chunks."""
         with self.read() as db:
-            active, values = _active(documents)
+            active, values = active_contents(documents)
             rows = db.execute(f"SELECT chunk FROM chunks WHERE content IN ({active}) ORDER BY id", values)
             return [row[0] for row in rows]
 
@@ -69,17 +68,17 @@ class Library(Records):
     def search(self, question: str, limit: int, documents: Sequence[str] | None = None) -> list[tuple[str, float]]:
         """(chunk id, BM25 score, higher is better) of the best chunks, best first; ties by id of the chunk."""
         with self.read() as db:
-            return self._words.search(db, self.generation(), question, limit, _active(documents))
+            return self._words.search(db, self.generation(), question, limit, documents)
 
     def places(self, chunks: Sequence[str], documents: Sequence[str] | None = None) -> dict[str, tuple[str, int]]:
         """Chunk id → (first document, start) of the published passages among these ids that the filter leaves."""
-        allowed = "" if documents is None else " AND d.path IN (SELECT value FROM json_each(?))"
-        values = [json.dumps(list(chunks))] + ([] if documents is None else [json.dumps(list(documents))])
+        allowed = None if documents is None else json.dumps(list(documents))
         with self.read() as db:
             rows = db.execute(
                 "SELECT k.chunk, min(d.path), k.start FROM chunks k JOIN documents d ON d.content = k.content"
-                f" WHERE k.chunk IN (SELECT value FROM json_each(?)){allowed} GROUP BY k.chunk",
-                values,
+                " WHERE k.chunk IN (SELECT value FROM json_each(?))"
+                " AND (? IS NULL OR d.path IN (SELECT value FROM json_each(?))) GROUP BY k.chunk",
+                (json.dumps(list(chunks)), allowed, allowed),
             )
             return {chunk: (path, start) for chunk, path, start in rows}
 
@@ -297,13 +296,4 @@ def _passage(
         sha256=row["sha256"],
         heading=heading,
         sentences=sentences,
-    )
-
-
-def _active(documents: Sequence[str] | None) -> tuple[str, tuple[Any, ...]]:
-    """SQL for the ids of the contents a question may use, and its values."""
-    if documents is None:
-        return "SELECT content FROM documents", ()
-    return "SELECT content FROM documents WHERE path IN (SELECT value FROM json_each(?))", (
-        json.dumps(list(documents)),
     )

@@ -31,7 +31,7 @@ def sentences_of_passages(db: sqlite3.Connection, passages: Sequence[tuple[int, 
     """For each (content, start, end) the sentences that overlap it, in order; one query for all."""
     found: list[list[Sentence]] = [[] for _ in passages]
     rows = db.execute(
-        f"SELECT p.key, {', '.join('s.' + name.strip() for name in SENTENCE.split(','))}"
+        'SELECT p.key, s.start, s."end", s.kind, s.level, s.page, s.locator'
         " FROM (SELECT key, json_extract(value, '$[0]') AS content, json_extract(value, '$[1]') AS start,"
         " json_extract(value, '$[2]') AS stop FROM json_each(?)) p"
         " JOIN sentences s ON s.content = p.content AND s.start < p.stop AND s.start >= coalesce("
