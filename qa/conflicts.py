@@ -56,7 +56,11 @@ def _without_identifiers(question: str) -> str:
     Such a number stands behind a noun, and that behind a word that opens a phrase. A verb can stand there too ("to pay
     12 euros"), so words that verbs follow do not count.
     """
-    return _IDENTIFIER.sub(lambda match: match["noun"], question)
+
+    def kept(match: re.Match[str]) -> str:
+        return match[0] if words.words(match["noun"])[-1] in words.FUNCTION_WORDS else match["noun"]
+
+    return _IDENTIFIER.sub(kept, question)
 
 
 def is_later(one: Quote, other: Quote) -> bool:

@@ -44,14 +44,21 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Focus:
-    """Where a part of a question is answered from: `documents` that it names (none: any), a numbered `section`.
+    """Where a `part` of a question is answered from: `documents` that it names (none: any), a numbered `section`.
 
-    `put` is the part as it is put to the passages.
+    `bare` is the part without what only names these.
     """
 
+    part: str
     documents: frozenset[str]
     section: str | None
-    put: str
+    bare: str
+
+    def put(self, passages: Iterable[Passage]) -> str:
+        """The part as it is put to these passages: without its source, where that is among them."""
+        section = self.section
+        inside = section is not None and any(stands_in_section(one.heading, section) for one in passages)
+        return self.bare if inside or self.documents else self.part
 
     def answering(self, passages: Iterable[Passage]) -> frozenset[str]:
         """The ids of those of the passages that may answer."""
@@ -68,8 +75,8 @@ def focus(part: str, sources: Iterable[Source]) -> Focus:
     named, section = names_document(part, sources), section_asked(part)
     if len(named) == len(sources):
         named = frozenset()
-    put = without_source(part, [one for one in sources if one.path in named]) if named or section else part
-    return Focus(named, section, put)
+    bare = without_source(part, [one for one in sources if one.path in named]) if named or section else part
+    return Focus(part, named, section, bare)
 
 
 def names_document(question: str, documents: Iterable[Source]) -> frozenset[str]:
@@ -95,9 +102,9 @@ def without_source(question: str, named: Iterable[Source]) -> str:
     """The question as it is put to the passages of its source: what only names the source or section is left out.
 
     "According to cabin.md, how many beds …?" asks "how many beds …?" of that file; "What does section 2 say about
-    guests?" asks "What is said about guests?" of that section.
+    guests?" asks "What about guests?" of that section.
     """
-    rest = _SAYS.sub(r"What is said about ", question)
+    rest = _SAYS.sub(r"What about ", question)
     for one in named:
         *folders, file = one.path.split("/")
         called = set(words.content_words(f"{file.rsplit('.', 1)[0]} {one.title}"))

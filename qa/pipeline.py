@@ -59,7 +59,10 @@ class Pipeline:
             hits = self._current_hits(asked.parts, foci, documents)
         yield Stage(name="reading", passages=sum(len(found[: self.read_hits]) for found in hits))
         with clock.stage("read"):
-            readings = [self.read(source.put, found) for source, found in zip(foci, hits, strict=True)]
+            readings = [
+                self.read(source.put(hit.passage for hit in found), found)
+                for source, found in zip(foci, hits, strict=True)
+            ]
         with clock.stage("decide"):
             decisions = self._decide(asked.parts, foci, hits, readings)
         with clock.stage("quote"):

@@ -10,6 +10,7 @@ from qa import words
 from qa.rows import Cell, cells, header_above, is_row
 
 MOST_CHARS = 160  # of a span that has grown; a longer one is a quote, not a short answer
+SMALL_NAMES = frozenset(("since", "until"))  # function words that columns are called by
 CELL_CHARS = 80  # of a cell that is printed whole
 
 
@@ -148,7 +149,7 @@ def _cell(question: str, row: str, header: str | None, span: tuple[int, int]) ->
 
     A cell that the question itself names is not asked for, and of a row of which it names nothing no cell is.
     """
-    asked = words.asked_for(question)
+    asked = words.asked_for(question) | set(words.words(question)) & SMALL_NAMES
     columns = [one for one in cells(row, header) if one.start < one.end]
     said = {one: set(words.content_words(row[one.start : one.end])) for one in columns}
     named = set(words.content_words(question))
@@ -160,14 +161,29 @@ def _cell(question: str, row: str, header: str | None, span: tuple[int, int]) ->
     fits = {one: _fit(asked, one.name) for one in open_}
     best = max(fits.values(), default=0.0)
     fitting = [one for one in open_ if fits[one] == best]
+    fitting = _head(question, fitting) if best else fitting
     if best == 0 or len(fitting) > 1:
         fitting = [one for one in fitting if one.start <= span[0] and span[1] <= one.end]
     return fitting[0] if len(fitting) == 1 else None
 
 
+def _head(question: str, fitting: list[Cell]) -> list[Cell]:
+    """Of two columns that the question names in one breath the later: of a "meter reading" the reading is asked for."""
+    spoken = words.content_words(question)
+    for one in fitting:
+        for other in fitting:
+            if words.content_words(f"{one.name} {other.name}") in _runs(spoken, 2) and one is not other:
+                return [other]
+    return fitting
+
+
+def _runs(spoken: list[str], length: int) -> list[list[str]]:
+    return [spoken[at : at + length] for at in range(len(spoken) - length + 1)]
+
+
 def _fit(asked: set[str], name: str) -> float:
     """The share of the header's words that the question has, in any form (teaches, teacher)."""
-    keys = words.asked_for(name) or set(words.words(name)) & {"since", "until", "from", "to", "before", "after"}
+    keys = words.asked_for(name) or set(words.words(name)) & SMALL_NAMES
     return sum(any(_same(key, other) for other in asked) for key in keys) / len(keys) if keys else 0.0
 
 

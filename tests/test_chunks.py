@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import qa.chunks
 from qa import embed
 from qa.chunks import (
     CHUNK_CHARS,
@@ -207,6 +208,28 @@ def test_the_window_holds_title_question_and_passage() -> None:
             held = len(token_ends(embed.passage_text(title, chunk)))
             assert held <= CHUNK_TOKENS + embed.TITLE_TOKENS
             assert held + MARKS + 28 <= embed.WINDOW_TOKENS, "no room for a question"
+
+
+@pytest.mark.parametrize("before", range(30, 70, 5))
+def test_a_list_stays_with_the_sentence_that_it_hangs_on(before: int) -> None:
+    lead, item = "These things may not be brought into the house at any time:", "- dogs and other animals of any size"
+    text = f"{sentence(before)}\n{lead}\n\n{item}\n{item}\n"
+    assert any(f"{lead}\n\n{item}" in chunk for chunk in chunks(text, "a.md"))
+
+
+def test_windows_of_a_long_paragraph_end_no_sentence_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence library sees windows of a bounded length, which may not change what it finds."""
+    text = " ".join(
+        f"{sentence(5 + number % 30, number)} Dr. No paid 3.5 euros, i.e. too much." for number in range(300)
+    )
+    seen: list[int] = []
+    library = qa.chunks.nupunkt.sentence_spans
+    whole = [end for _, end in library(text)]
+    monkeypatch.setattr(qa.chunks.nupunkt, "sentence_spans", lambda part: seen.append(len(part)) or library(part))
+    found = split(text)[1]
+    assert max(seen) <= qa.chunks.WINDOW_CHARS < len(text)
+    assert sum(seen) <= 2 * len(text), "linear"
+    assert [one.end for one in found] == [len(text[:end].rstrip()) for end in whole]
 
 
 # -- any text ----------------------------------------------------------------------------------

@@ -306,3 +306,19 @@ def test_a_bad_setting_is_one_line(tmp_path: Path) -> None:
     done = qa("index", "--docs", SEEDS, "--store", tmp_path / "s", QA_THREADS="many")
     assert done.returncode == 1
     assert "QA_THREADS" in done.stderr
+
+
+def test_a_row_is_printed_with_the_names_of_its_columns(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "boats.csv").write_text("Boat,Seats,Rent\nHeron,6,45 euros\nGrebe,4,30 euros\n")
+    args = [
+        "ask",
+        "What is the rent of the Heron?",
+        "--docs",
+        str(tmp_path / "docs"),
+        "--store",
+        str(tmp_path / "store"),
+    ]
+    shown = qa(*args).stdout.splitlines()
+    place = next(number for number, line in enumerate(shown) if "boats.csv, row 2" in line)
+    assert shown[place + 1].strip() == "columns: Boat | Seats | Rent"

@@ -246,3 +246,28 @@ def test_of_two_price_lists_none_is_the_headline(open_folder: Opener, kind: str)
     heavy = assistant.ask("What is the weight of the Sparrow?")
     assert isinstance(heavy, Answered)
     assert (heavy.short_answer, heavy.conflicts) == ("23.4", ())
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("How many people can hall 412 seat?", "The hall has 40 seats for people."),
+        ("Does tram 16 stop at the 3 schools?", "The tram stops at 3 schools."),
+        ("Which days does the form 27 name?", "The form names 5 days."),
+        ("How many boats lie at berth 14?", "At the berth lie 2 boats."),
+    ],
+)
+def test_a_number_that_says_which_one_is_meant_is_not_contradicted(question: str, said: str) -> None:
+    assert find_conflicts(question, [quote(said)]) == ()
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("Who are the 90 seats in the hall for?", "The hall has 70 seats for visitors."),
+        ("Why does the ticket for the tram cost 12 euros?", "The ticket for the tram costs 9 euros."),
+        ("Is the notice period of 30 days for members?", "The notice period for members is 14 days."),
+    ],
+)
+def test_a_value_of_the_same_thing_and_measure_is_contradicted(question: str, said: str) -> None:
+    assert find_conflicts(question, [quote(said)]) == ((0, 1),)

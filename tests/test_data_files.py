@@ -282,3 +282,10 @@ HEADERS = [
 @given(st.lists(st.sampled_from(HEADERS), max_size=14))
 def test_any_soup_of_headers_is_a_mail_or_none(lines: list[str]) -> None:
     tried("\r\n".join(["Subject: S", *lines]).encode("latin-1"), ".eml")
+
+
+@pytest.mark.parametrize("line", ["sep=;\n", "sep=;\r\n", '"sep=;"\n', "SEP=;\n"])
+def test_a_first_line_that_names_the_delimiter_is_no_row(line: str) -> None:
+    found = extract(f"{line}Name, first;Age\nAda, L.;36\n".encode(), ".csv")
+    assert found.text == "Name, first | Age\nAda, L. | 36"
+    assert [block.locator for block in found.blocks] == ["row 2", "row 3"]

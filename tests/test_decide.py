@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import pytest
 
 import qa.decide
-from qa.decide import LEVELS, Decision, level
+from qa.decide import LEVELS, Decision, level, refusal_text
 from qa.embed import PackagedEmbedding
 from qa.reader.base import Calibration
+from qa.schema import Skipped
 from qa.stages import Hit, Reading
 from tests.readers import NEUTRAL, PluggedReader, made_passage
 
@@ -103,3 +104,12 @@ def test_a_rare_word_or_a_name_makes_a_passage_near_sooner() -> None:
     by_common = [hit(0.1, "This day is fine.", cosine=0.15)]
     assert decide(asked, by_name, 0.5).near
     assert not decide(asked, by_common, 0.5).near
+
+
+def test_that_nothing_comes_near_is_not_said_where_something_was_left_out() -> None:
+    scan = Skipped(path="scan.pdf", reason="is a scan: run OCR on it first")
+    text = refusal_text("nothing_relevant", None, 0, left_out=[scan, scan])
+    assert "scan.pdf: is a scan: run OCR on it first (and 1 more)." in text
+    assert "Nothing" not in text
+    hidden = Skipped(path=".git/", reason="hidden")
+    assert refusal_text("nothing_relevant", None, 0, left_out=[hidden]) == refusal_text("nothing_relevant", None, 0)

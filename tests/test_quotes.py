@@ -29,8 +29,8 @@ TAKES_BACK = re.compile(r"\W*(?:not|unless|except)\b", re.IGNORECASE)
 
 
 def sentences_of(text: str) -> list[Sentence]:
-    """A line is a sentence; one that begins with # a heading, with | a row, with = a rule."""
-    kinds = {"#": "heading", "|": "row", "=": "rule"}
+    """A line is a sentence; one that begins with # a heading, with | a row, with = a rule, with - an item."""
+    kinds = {"#": "heading", "|": "row", "=": "rule", "-": "item"}
     return [Sentence(m.start(), m.end(), kinds.get(m[0][0], "text")) for m in re.finditer(r"[^\n]+", text)]  # type: ignore[arg-type]
 
 
@@ -70,9 +70,32 @@ def test_a_quote_is_whole_sentences_with_what_takes_them_back(text: str, span: s
     assert quoted(text, span) == quote
 
 
-@pytest.mark.parametrize("span", ["# Heading", "=---"])
-def test_headings_and_rules_are_not_quoted(span: str) -> None:
-    assert quoted("# Heading\n=---\nText.", span) is None
+def test_rules_are_not_quoted() -> None:
+    assert quoted("# Heading\n=---\nText.", "=---") is None
+
+
+def test_a_heading_is_quoted_alone() -> None:
+    text = "# The gate closes at six\nRing the bell.\nExcept on Mondays."
+    assert quoted(text, "closes at six") == "# The gate closes at six"
+    assert quoted(text, "six\nRing") == "Ring the bell.\nExcept on Mondays."
+
+
+LIST = "You may not bring:\n- dogs\n- knives\n- radios"
+
+
+@pytest.mark.parametrize(
+    ("text", "span", "quote"),
+    [
+        (LIST, "dogs", "You may not bring:\n- dogs"),
+        (LIST, "knives", "You may not bring:\n- dogs\n- knives"),
+        (LIST, "You may not bring", "You may not bring:\n- dogs\n- knives"),
+        (LIST, "radios", "- radios"),
+        ("Bring a towel.\n- dogs", "dogs", "- dogs"),
+        ("You may not bring:\n- " + "x" * 490, "x" * 9, "- " + "x" * 490),
+    ],
+)
+def test_an_item_is_quoted_with_the_sentence_that_it_hangs_on_where_both_fit(text: str, span: str, quote: str) -> None:
+    assert quoted(text, span) == quote
 
 
 LONG = "The rule holds in every case that the members have thought of until today, and it holds for all of them"
@@ -129,6 +152,8 @@ def test_a_second_sentence_that_does_not_fit_is_left_out() -> None:
 
 
 PIECES = [
+    "You may not bring:",
+    "- dogs",
     "Free.",
     "Not so.",
     "Except dogs.",
@@ -156,7 +181,9 @@ def test_any_span_of_any_passage_keeps_promise_3(data: st.DataObject, lines: lis
     assert passage[0] <= start < end <= passage[1], "outside of the passage"
     assert end - start <= MAX_CHARS
     inside = [one for one in sentences if one.start < end and one.end > start]
-    quotable = [one for one in inside if one.kind not in ("heading", "rule")]
+    quotable = [one for one in inside if one.kind not in ("heading", "rule")] or inside[:1]
+    assert quotable[0].kind != "rule"
+    assert inside[-1].kind != "heading" or len(inside) == 1, "a heading is quoted alone"
     assert start in [one.start for one in quotable]
     assert len(quotable) <= MAX_SENTENCES
     if end == inside[-1].end:

@@ -4,16 +4,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.reading import may_answer, reading_text
+from qa.reading import Interval, ReadingText, may_answer, reading_text
+from qa.rows import cells
+from qa.schema import Sentence
+from tests.readers import made_passage
 
 HEADER = "Boat | Seats | Rent a day"
 ROW = "Heron | 6 | 45 euros"
 
 
+def seen_of(text: str, rows: list[tuple[Interval, str | None]]) -> ReadingText:
+    """What is read of a passage with these rows, each with the first row of its table."""
+    sentences = []
+    for (start, end), header in rows:
+        row = text[start:end]
+        columns = tuple(cell.name for cell in cells(row, header)) if header and header != row else ()
+        sentences.append(Sentence(start, end, "row", columns=columns))
+    return reading_text(made_passage(text, sentences))
+
+
 def test_a_row_is_read_with_the_names_of_its_columns() -> None:
     passage = f"Boats for hire.\n{HEADER}\n{ROW}"
     start = passage.index(ROW)
-    seen = reading_text(passage, [((start, len(passage)), HEADER)])
+    seen = seen_of(passage, [((start, len(passage)), HEADER)])
     assert seen.text == f"Boats for hire.\n{HEADER}\nBoat: Heron | Seats: 6 | Rent a day: 45 euros"
     at = seen.text.index("45 euros")
     assert seen.back(at, at + 8) == (passage.index("45 euros"), len(passage))
@@ -32,11 +45,11 @@ def test_a_row_is_read_with_the_names_of_its_columns() -> None:
     ],
 )
 def test_only_named_columns_are_named(row: str, header: str | None, read: str) -> None:
-    assert reading_text(row, [((0, len(row)), header)]).text == read
+    assert seen_of(row, [((0, len(row)), header)]).text == read
 
 
 def test_of_an_insertion_nothing_is_the_passages_own() -> None:
-    seen = reading_text(ROW, [((0, len(ROW)), HEADER)])
+    seen = seen_of(ROW, [((0, len(ROW)), HEADER)])
     at = seen.text.index("Seats")
     start, end = seen.back(at, at + 5)
     assert start == end == ROW.index("6")
@@ -53,7 +66,7 @@ def test_what_is_no_insertion_comes_back_exactly(tables: list[tuple[list[str], l
         start = len(passage)
         passage += " | ".join(row)
         rows.append(((start, len(passage)), " | ".join(header)))
-    seen = reading_text(passage, rows)
+    seen = seen_of(passage, rows)
     own = "".join(passage[slice(*seen.back(at, at + 1))] for at in range(len(seen.text)))
     assert own == passage, "every character of the passage is read once, in order"
     for at in range(len(seen.text)):

@@ -195,3 +195,27 @@ def test_the_large_print_over_papers_in_many_formats(harbour: Path, config: Conf
     assistant.close()
     assert len(shown["right"]) >= 40, shown
     assert len(shown["wrong"]) <= 1, shown["wrong"]
+
+
+def test_of_a_denied_item_nothing_is_printed_large() -> None:
+    text = "You may not bring:\n- dogs\n- radios"
+    assert printed("What may I bring?", text, "dogs") is None
+    assert printed("What may I not bring?", text, "dogs") == "dogs"
+    assert printed("What may I bring?", text.replace("not ", ""), "dogs") == "dogs"
+
+
+def test_marks_of_quoted_mail_are_never_printed_large() -> None:
+    text = "> The key hangs behind the\n> stove in the hall."
+    assert printed("Where is the key?", text, "behind the\n> stove") is None
+    assert printed("Where is the key?", text, "stove in the hall") == "stove in the hall"
+    assert printed("What hangs there?", text, "> The key") == "The key"
+
+
+def test_a_column_called_by_a_small_word_is_asked_for_by_it() -> None:
+    assert printed("Since when is Ada here?", "Ada | 12 | 2019", "Ada | 12", "Name | Desk | Since") == "2019"
+
+
+def test_of_two_columns_named_in_one_breath_the_later_is_asked_for() -> None:
+    header, row = "Plot | Tenant | Pump | Pressure", "7 | Ines Marr | P-88 | 4.1"
+    assert printed("What is the pump pressure of Ines Marr?", row, "P-88", header) == "4.1"
+    assert printed("What is the pressure of the pump of Ines Marr?", row, "P-88", header) == "P-88"
