@@ -187,9 +187,9 @@ def test_eml() -> None:
     found = read(eml_bytes(), ".eml")
     assert shown(found) == [
         ("heading", "Pool closed"),
-        ("item", "From: Anna <anna@x.org>"),
-        ("item", "To: all@x.org"),
-        ("item", "Date: Fri, 24 May 2024 10:00:00 +0100"),
+        ("header", "From: Anna <anna@x.org>"),
+        ("header", "To: all@x.org"),
+        ("header", "Date: Fri, 24 May 2024 10:00:00 +0100"),
         ("text", "Dear all,"),
         ("text", "The pool is closed on Friday."),
         ("item", "Attachment, left out: plan of the pool.pdf"),
