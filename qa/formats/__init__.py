@@ -122,5 +122,5 @@ READERS: dict[str, Reader] = {
     **{ending: package_reader(ending) for ending in PARSERS},
     ".pdf": read_pdf,
 }
-VERSIONS: dict[str, int] = dict.fromkeys(READERS, 1)
+VERSIONS: dict[str, int] = dict.fromkeys(READERS, 2)
 """By format: raise a format's number when its files are read differently, so that stores read them again."""
